@@ -1,0 +1,58 @@
+"""The few exceptions that everything shares, split by who must act.
+
+Every message is a finished sentence: what was expected, what arrived, what to do next. None holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class GraftageError(Exception):
+    """Base of every error that is meant to be read by a person."""
+
+
+class BadRequest(GraftageError):
+    """The caller sent something that cannot be understood."""
+
+
+class NotFound(GraftageError):
+    """The caller named something that does not exist."""
+
+
+class Conflict(GraftageError):
+    """The caller asked for something that is already taken."""
+
+
+class SettingsError(GraftageError):
+    """The operator gave a setting, a file or a flag that cannot be used; the message names it."""
+
+
+class PluginFault(GraftageError):
+    """The plugin's author must act: its files, its handshake or its answers are wrong."""
+
+
+class HandshakeError(PluginFault):
+    """The first line a plugin printed is no usable handshake."""
+
+
+class WireError(PluginFault):
+    """Bytes from the other process are not the message they claim to be."""
+
+
+class PluginUnavailable(GraftageError):
+    """The plugin's process is not there: it died, is starting again, failed or was stopped."""
+
+
+class PluginTimeout(GraftageError):
+    """The plugin is there but did not answer within the time limit."""
+
+
+class CallFailed(GraftageError):
+    """The plugin answered the call as a whole with an error.
+
+    status: the gRPC status by name, such as ``INVALID_ARGUMENT``. details: the plugin's own text.
+    """
+
+    def __init__(self, status: str, details: str) -> None:
+        super().__init__(details or status)
+        self.status = status
+        self.details = details
