@@ -1,9 +1,9 @@
 """Settings, read once into one frozen value.
 
 They come from four places, and later ones win: the defaults below, a TOML file, environment variables
-(``GRAFTAGE_QUERY_TIMEOUT``), and command line flags (``--query-timeout``). Every place uses the same names, and
-a name or a value that cannot be used is an error that says where it was given. Relative paths in the file
-start from the file's folder, all others from the working directory.
+(``GRAFTAGE_QUERY_TIMEOUT``), and command line flags (``--query-timeout``). Every place uses the same names,
+and a name or a value that cannot be used is an error that says where it was given. Relative paths in the
+file start from the file's folder, all others from the working directory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from graftage.errors import SettingsError
 
 PREFIX = "GRAFTAGE_"
 CONFIG_VARIABLE = "GRAFTAGE_CONFIG"
+URL_VARIABLE = "GRAFTAGE_URL"
 
 # Variables with our prefix that are no settings of the server.
 OTHER_VARIABLES = {
     CONFIG_VARIABLE: "names the settings file, as --config does",
-    "GRAFTAGE_URL": "where `graftage query` and `graftage plugins` look for a running server",
+    URL_VARIABLE: "where `graftage query` and `graftage plugins` look for a running server",
     "GRAFTAGE_GOLDEN": "where the tests find recorded exchanges",
 }
 
@@ -51,12 +52,12 @@ class Address:
 class PluginSettings:
     """What the operator set for one plugin: `[plugin."acme-datasource"]` in the file.
 
-    path: one more folder to look for plugins in. environment: the other keys as the plugin's process sees
-    them, ``GF_PLUGIN_`` and the key in upper case; they may be secrets, so they do not show in a ``repr``.
+    path: one more folder to look for plugins in. values: all other keys, which the plugin's process gets to
+    see in its environment; they may be secrets, so they do not show in a ``repr``.
     """
 
     path: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=Secrets)
+    values: Mapping[str, str] = field(default_factory=Secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,43 +156,46 @@ def _read_file(file: Path) -> dict[str, object]:
         place = _Place(f"{_spot(file, text, key)}: key {key!r}", file.parent)
         if key == "plugin":
             values[key] = _read_plugins(file, text, value)
-        elif key in _KEYS:
-            values[key] = _read(key, value, place)
         else:
-            raise SettingsError(f"{place.name} is no setting{_nearest(key, (*_KEYS, 'plugin'))}")
+            values[key] = _read(key, value, place)
     return values
 
 
 def _read_plugins(file: Path, text: str, tables: object) -> Mapping[str, PluginSettings]:
-    """The tables `[plugin.<id>]`. Source: Grafana, pkg/setting `extractPluginSettings` and
-    pkg/plugins/backendplugin `getPluginEnvVars`."""
+    """The tables `[plugin.<id>]`. Source: Grafana, pkg/setting, `extractPluginSettings`."""
     if not isinstance(tables, dict):
-        raise SettingsError(f'{_spot(file, text, "plugin")}: expected tables such as [plugin."acme-datasource"]')
+        raise SettingsError(
+            f'{_spot(file, text, "plugin")}: expected tables such as [plugin."acme-datasource"]'
+        )
     plugins: dict[str, PluginSettings] = {}
     for plugin_id, table in tables.items():
         if not isinstance(table, dict):
             raise SettingsError(
-                f"{_spot(file, text, plugin_id)}: expected a table [plugin.{plugin_id!r}], got {_shown(table)}"
+                f"{_spot(file, text, plugin_id)}: expected a table [plugin.{plugin_id!r}], not {_kind(table)}"
             )
         path = None
-        variables: dict[str, str] = {}
+        values: dict[str, str] = {}
         for key, value in table.items():
-            place = _Place(f"{_spot(file, text, key, plugin_id)}: key {key!r} of plugin {plugin_id!r}", file.parent)
+            place = _Place(
+                f"{_spot(file, text, key, plugin_id)}: key {key!r} of plugin {plugin_id!r}", file.parent
+            )
             if key == "path":
                 path = _read_as(_Key("a folder", _path), value, place)
             elif isinstance(value, str | int | float):
-                variables["GF_PLUGIN_" + key.upper()] = _as_text(value)
+                values[key] = _as_text(value)
             else:
                 # The value may be a secret: its type is enough.
-                raise SettingsError(f"{place.name}: expected a text, a number or a boolean, not {_kind(value)}")
+                raise SettingsError(
+                    f"{place.name}: expected a text, a number or a boolean, not {_kind(value)}"
+                )
         assert path is None or isinstance(path, Path)
-        plugins[plugin_id] = PluginSettings(path, Secrets(variables))
+        plugins[plugin_id] = PluginSettings(path, Secrets(values))
     return plugins
 
 
 def _read(key: str, value: object, place: _Place) -> object:
     if key not in _KEYS:
-        raise SettingsError(f"{place.name} is no setting{_nearest(key, _KEYS)}")
+        raise SettingsError(f"{place.name} is no setting{_nearest(key, (*_KEYS, 'plugin'))}")
     return _read_as(_KEYS[key], value, place)
 
 
@@ -215,7 +219,11 @@ def _address(value: object, _folder: Path) -> Address:
 
 def _paths(value: object, folder: Path) -> tuple[Path, ...]:
     """Folders: a list, or one text with the system's path separator (``:``) between them."""
-    entries = value if isinstance(value, list | tuple) else [part for part in _text(value).split(os.pathsep) if part]
+    entries = (
+        value
+        if isinstance(value, list | tuple)
+        else [part for part in _text(value).split(os.pathsep) if part]
+    )
     return tuple(_path(entry, folder) for entry in entries)
 
 
@@ -227,9 +235,7 @@ def _path(value: object, folder: Path) -> Path:
 
 
 def _seconds(value: object, _folder: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(value)
-    seconds = float(value)
+    seconds = float(value) if isinstance(value, int | float) and value is not True else float(_text(value))
     if not 0 < seconds <= 86400:
         raise ValueError(value)
     return seconds
@@ -270,17 +276,17 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
 
 
-def _spot(file: Path, text: str, key: str, plugin_id: str | None = None) -> str:
-    """`file:line` of a key, as far as a look at the lines can tell: tomllib does not say."""
-    quoted = re.escape(key)
-    wanted = re.compile(rf"""\s*(?:(?:plugin\s*\.\s*)?["']?{quoted}["']?\s*[=.]|\[.*\b{quoted}\b)""")
-    inside = plugin_id is None
+def _spot(file: Path, text: str, key: str, table: str = "") -> str:
+    """`file:line` of a key, as far as a look at the lines can tell, because tomllib does not say."""
+    assignment = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
+    header = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        if plugin_id is not None and line.lstrip().startswith("["):
-            inside = plugin_id in line
-        elif inside and wanted.match(line):
-            return f"{file}:{number}"
-        if plugin_id is None and line.lstrip().startswith("[") and wanted.match(line):
+        if line.lstrip().startswith("["):
+            header = line
+            found = not table and key in header
+        else:
+            found = bool(header) == bool(table) and table in header and bool(assignment.match(line))
+        if found:
             return f"{file}:{number}"
     return str(file)
 
@@ -290,8 +296,18 @@ def _as_text(value: str | int | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+_KINDS = {
+    dict: "a table",
+    list: "a list",
+    bool: "a boolean",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+}
+
+
 def _kind(value: object) -> str:
-    return {dict: "a table", list: "a list", bool: "a boolean"}.get(type(value), f"a {type(value).__name__}")
+    return _KINDS.get(type(value), "a date or time")  # TOML knows nothing else
 
 
 def _shown(value: object) -> str:

@@ -1,1 +1,1 @@
-"""TODO docstring by the owner of this folder."""
+"""The command line: one module a command, each a function that returns an exit status."""

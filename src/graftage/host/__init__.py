@@ -1,1 +1,1 @@
-"""TODO docstring by the owner of this folder."""
+"""The host side of the plugin system: find plugins, launch them, keep them running, ask them."""

@@ -67,6 +67,10 @@ class BadCertificate(HandshakeError):
     """The sixth field is too long for anything but a certificate, and is none."""
 
 
+class UnexpectedCertificate(HandshakeError):
+    """The plugin wants TLS, which this host did not ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handshake:
     """Where a plugin listens and what it speaks there.
@@ -135,9 +139,9 @@ def quoted(line: bytes) -> str:
 
 
 def _shown(text: str) -> str:
-    """`text` in quotes; what arrived as broken UTF-8 becomes escapes, so that every log can print it."""
+    """`text` in quotes; `repr` writes broken UTF-8 as escapes, so that every log can print it."""
     short = text if len(text) <= _QUOTED else text[:_QUOTED] + "..."
-    return repr(short.encode("utf-8", "backslashreplace").decode())
+    return repr(short)
 
 
 def _check_core(core: str, line: bytes) -> None:

@@ -1,1 +1,11 @@
-"""TODO docstring by the owner of this folder."""
+"""What a plugin's author works with: data sources, queries and answers, and `serve`.
+
+Importing this package under a host takes descriptor 1 away, so that a `print` in any module imported later
+cannot get between the host and the handshake line.
+"""
+
+from __future__ import annotations
+
+from graftage.sdk import stdout
+
+stdout.take_if_launched()

@@ -1,1 +1,1 @@
-"""TODO docstring by the owner of this folder."""
+"""The running server: HTTP in front of the plugins."""

@@ -1,1 +1,1 @@
-"""TODO docstring by the owner of this folder."""
+"""What the server keeps: a database, and the key that seals the secrets in it."""

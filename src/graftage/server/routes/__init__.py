@@ -1,1 +1,1 @@
-"""TODO docstring by the owner of this folder."""
+"""One module per part of the API; each has a function ``routes`` that is given what its handlers need."""

@@ -1,0 +1,1 @@
+"""How fast the path of one query is, measured against a bare gRPC call to the same plugin process."""

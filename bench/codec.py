@@ -1,0 +1,78 @@
+"""The array codec of protocol version 1 against what protobuf's own library does with the same bytes."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+
+from bench.number import Number
+from graftage.backend.query import Result
+from graftage.data.series import Series
+from graftage.protocol.pb.datasource_v1_pb2 import DatasourceResponse
+from graftage.protocol.v1.response import decode_response, encode_response
+
+POINTS = 1_000_000
+ROUNDS = 9
+
+
+def codec() -> list[Number]:
+    numbers = []
+    for name, results in {"one million points": (_plain(),), "zeros and mixed varints": (_mixed(),)}.items():
+        wire = encode_response(results)
+        message = DatasourceResponse.FromString(wire)
+        if not _same(decode_response(wire), results) or len(message.results[0].series[0].points) != POINTS:
+            raise RuntimeError(f"the codec does not read back what it wrote: {name}")
+        ours, theirs = _medians(
+            lambda wire=wire: decode_response(wire), lambda wire=wire: DatasourceResponse.FromString(wire)
+        )
+        numbers.append(_number(f"v1 decoder, {name} / FromString", ours, theirs, 40 / 38))
+        ours, theirs = _medians(lambda results=results: encode_response(results), message.SerializeToString)
+        numbers.append(_number(f"v1 encoder, {name} / SerializeToString", ours, theirs, None))
+    return numbers
+
+
+def _plain() -> Result:
+    steps = np.arange(POINTS)
+    times, values = 1555324640782 + 1000 * steps, np.sin(steps / 10) * 100
+    return Result("A", series=(Series("series", times, values, {"host": "a"}),))
+
+
+def _mixed() -> Result:
+    """Every length of a varint, negative times included, every third time and value zero."""
+    random = np.random.default_rng(1)
+    times = random.integers(0, 2**63, POINTS) >> random.integers(0, 63, POINTS)
+    times[::5] *= -1
+    times[::3] = 0
+    values = random.normal(size=POINTS)
+    values[1::3] = 0.0
+    return Result("A", series=(Series("series", times, values),))
+
+
+def _same(decoded: tuple[Result, ...], results: tuple[Result, ...]) -> bool:
+    return all(
+        np.array_equal(one.times, other.times) and np.array_equal(one.values, other.values)
+        for left, right in zip(decoded, results, strict=True)
+        for one, other in zip(left.series, right.series, strict=True)
+    )
+
+
+def _medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(ROUNDS)]
+    return median(one for one, _ in pairs), median(other for _, other in pairs)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    result = work()
+    taken = time.perf_counter() - started
+    del result  # a million messages take long to free; that is not the call
+    return taken
+
+
+def _number(name: str, ours: float, theirs: float, target: float | None) -> Number:
+    return Number(name, ours / theirs, "times", target, note=f"{ours * 1000:.1f} / {theirs * 1000:.1f} ms")

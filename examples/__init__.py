@@ -1,0 +1,1 @@
+"""Plugins to learn from, and the demonstration that runs one of them."""

@@ -1,0 +1,1 @@
+"""`make demo`: a real host launches a real plugin, asks it, and shows what came back."""

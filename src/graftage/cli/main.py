@@ -1,0 +1,85 @@
+"""`graftage`: finds the command that was asked for, runs it, and prints its error if it has one.
+
+Exit status: 0 for success; 1 when a command did not get what was asked for; 2 when the command line, a
+setting or what it names has to be changed first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from graftage import __version__
+from graftage.errors import BadRequest, GraftageError, SettingsError
+
+FAILED = 1
+MISUSED = 2
+# What a shell reports for a program that SIGINT or SIGPIPE ended.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. module: has `add_parser(subparsers)`, and is imported only for this command's sake."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "serve": Command("graftage.cli.serve", "run the server"),
+    "query": Command("graftage.cli.query", "ask a data source, or a plugin without a server"),
+    "plugins": Command("graftage.cli.plugins", "show which plugins were found, and how they are"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line, by default the process's own; returns the exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        args = _parser(given).parse_args(given)
+        status: int = args.run(args)
+        # Text that is still buffered may meet a closed pipe, which belongs below and not after the end.
+        sys.stdout.flush()
+        return status
+    except GraftageError as error:
+        print(f"graftage: {error}", file=sys.stderr)
+        return MISUSED if isinstance(error, SettingsError | BadRequest) else FAILED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "graftage":
+            raise
+        print(
+            f"graftage: this command needs {error.name}, which the base install leaves out; "
+            "pip install 'graftage[server]' adds it",
+            file=sys.stderr,
+        )
+        return MISUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Without this, the interpreter would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Knows every command by name, and only the one that is asked for in full."""
+    parser = argparse.ArgumentParser(
+        prog="graftage",
+        description="Run Grafana's backend plugins, and ask them for data.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"graftage {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    asked = next((word for word in given if not word.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        if name == asked:
+            import_module(command.module).add_parser(commands)
+        else:
+            commands.add_parser(name, help=command.help)
+    return parser

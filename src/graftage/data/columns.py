@@ -1,0 +1,189 @@
+"""Columns of any usual Python kind, as fields of a frame: lists, tuples, ranges, `array.array`, NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graftage.data.frame import Field, FieldType, Frame
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# The first and the last moment that fit in 64 bits of nanoseconds.
+_FIRST: Final = np.datetime64("1677-09-21T00:12:43.145225", "us")
+_LAST: Final = np.datetime64("2262-04-11T23:47:16.854775", "us")
+# By the kind of element, in words: what a column of them becomes.
+_INTEGER, _NUMBER, _BOOL, _TEXT, _TIME = "integers", "numbers", "bools", "text", "times"
+_FILLERS: Final[Mapping[str, object]] = {
+    _INTEGER: 0, _NUMBER: 0.0, _BOOL: False, _TEXT: "", _TIME: _EPOCH,
+}  # fmt: skip
+
+
+def frame_from_columns(columns: Mapping[str, object], *, name: str = "", ref_id: str = "") -> Frame:
+    """A frame with a field for each column, in their order.
+
+    None is a missing value. Integers and floats in one column become float64; a `date`, and a `datetime` without a
+    time zone, are in UTC. Raises ValueError naming the column that is none, or that is as long as no other.
+    """
+    fields = tuple(field_from_values(str(column), values) for column, values in columns.items())
+    for field in fields[1:]:
+        if len(field) != len(fields[0]):
+            raise ValueError(
+                f"column {field.name!r} has {len(field)} values where column {fields[0].name!r} has {len(fields[0])}; "
+                "expected columns of one length"
+            )
+    return Frame(fields, name, ref_id)
+
+
+def field_from_values(name: str, values: object) -> Field:
+    """One column as a field. Raises ValueError naming the column."""
+    match values:
+        case np.ma.MaskedArray():
+            field = _field_from_array(name, values.filled())
+            return Field(name, field.type, field.values, field.present() & ~np.ma.getmaskarray(values))
+        case np.ndarray():
+            return _field_from_array(name, values)
+        case str() | bytes() | bytearray() | Mapping() | set() | frozenset():
+            raise _no_column(name, values)
+        case list() | tuple():
+            return _field_from_list(name, values)
+        case _ if hasattr(values, "__array__"):
+            return _field_from_array(name, np.asarray(values))
+        case range():
+            return _field_from_list(name, values)
+        case Iterable():
+            return _field_from_list(name, list(values))
+        case _:
+            raise _no_column(name, values)
+
+
+def _field_from_array(name: str, values: NDArray[Any]) -> Field:
+    if values.ndim != 1:
+        raise ValueError(f"column {name!r} is an array of shape {values.shape}; expected a flat one")
+    match values.dtype.kind:
+        case "b":
+            return Field(name, FieldType.BOOL, values)
+        case "i" | "u":
+            kind = FieldType(f"{'u' if values.dtype.kind == 'u' else ''}int{8 * values.dtype.itemsize}")
+            return Field(name, kind, values.astype(kind.dtype, copy=False))
+        case "f":
+            kind = FieldType.FLOAT32 if values.dtype.itemsize <= 4 else FieldType.FLOAT64
+            return Field(name, kind, values.astype(kind.dtype, copy=False))
+        case "M":
+            return _field_from_moments(name, values)
+        case "U" | "O" | "T":
+            return _field_from_list(name, values.tolist())
+        case _:
+            raise ValueError(
+                f"column {name!r} is an array of {values.dtype}; expected numbers, bools, datetime64 or text"
+            )
+
+
+def _field_from_moments(name: str, values: NDArray[Any]) -> Field:
+    valid = ~np.isnat(values)
+    outside = valid & ~((values >= _FIRST) & (values <= _LAST))
+    if outside.any():
+        raise _out_of_range(name, values[outside][0])
+    nanoseconds = values.astype("datetime64[ns]")
+    if valid.all():
+        return Field(name, FieldType.TIME, nanoseconds)
+    nanoseconds[~valid] = np.datetime64(0, "ns")
+    return Field(name, FieldType.TIME, nanoseconds, valid)
+
+
+def _field_from_list(name: str, values: Sequence[object]) -> Field:
+    kind = _kind_of(name, values)
+    missing = any(value is None for value in values)
+    valid = np.array([value is not None for value in values], np.bool_) if missing else None
+    filler = _FILLERS[kind]
+    present: Sequence[Any] = [filler if value is None else value for value in values] if missing else values
+    match kind:
+        case "integers":
+            return _field_from_integers(name, present, valid)
+        case "numbers":
+            return Field(name, FieldType.FLOAT64, np.array([float(value) for value in present], np.float64), valid)
+        case "bools":
+            return Field(name, FieldType.BOOL, np.array(present, np.bool_), valid)
+        case "times":
+            return Field(name, FieldType.TIME, _moments(name, present), valid)
+        case _:
+            texts = np.empty(len(present), object)
+            texts[:] = [str(value) for value in present]
+            return Field(name, FieldType.STRING, texts, valid)
+
+
+def _field_from_integers(name: str, values: Sequence[Any], valid: NDArray[np.bool_] | None) -> Field:
+    for kind in (FieldType.INT64, FieldType.UINT64):
+        try:
+            return Field(name, kind, np.array(values, kind.dtype), valid)
+        except OverflowError:
+            continue
+    raise ValueError(
+        f"column {name!r} holds integers from {min(values)} to {max(values)}; expected them to fit in int64 or uint64"
+    )
+
+
+def _moments(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:
+    """Dates and datetimes as nanoseconds in UTC."""
+    zones = {value.tzinfo is not None for value in values if isinstance(value, datetime) and value is not _EPOCH}
+    if len(zones) > 1:
+        raise ValueError(
+            f"column {name!r} mixes datetimes with and without a time zone; give all of them one, such as datetime.UTC"
+        )
+    microseconds = np.array([(_in_utc(value) - _EPOCH) // _MICROSECOND for value in values], "datetime64[us]")
+    outside = (microseconds < _FIRST) | (microseconds > _LAST)
+    if outside.any():
+        raise _out_of_range(name, microseconds[outside][0])
+    return microseconds.astype("datetime64[ns]")
+
+
+def _in_utc(value: date) -> datetime:
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+def _kind_of(name: str, values: Iterable[object]) -> str:
+    """What all elements have in common. Raises ValueError if they have nothing."""
+    examples = {type(value): value for value in values if value is not None}
+    kinds = {_kind_of_element(name, example): example for example in examples.values()}
+    if kinds.keys() == {_INTEGER, _NUMBER}:
+        return _NUMBER
+    if len(kinds) > 1:
+        (one, first), (other, second) = list(kinds.items())[:2]
+        raise ValueError(f"column {name!r} mixes {one} ({first!r}) and {other} ({second!r}); expected one of them")
+    return next(iter(kinds), _TEXT)  # nothing but None could be anything
+
+
+def _kind_of_element(name: str, value: object) -> str:
+    match value:
+        case bool() | np.bool_():
+            return _BOOL
+        case int() | np.integer():
+            return _INTEGER
+        case float() | np.floating() | Decimal():
+            return _NUMBER
+        case str():
+            return _TEXT
+        case date():
+            return _TIME
+        case _:
+            raise ValueError(
+                f"column {name!r} holds {type(value).__name__} {value!r}; expected numbers, bools, text, datetimes or "
+                "None"
+            )
+
+
+def _no_column(name: str, values: object) -> ValueError:
+    return ValueError(
+        f"column {name!r} is {type(values).__name__} {values!r}; expected a list, a tuple or an array of values"
+    )
+
+
+def _out_of_range(name: str, moment: object) -> ValueError:
+    return ValueError(f"column {name!r} holds {moment}; expected times from {_FIRST} to {_LAST}")

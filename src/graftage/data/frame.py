@@ -1,0 +1,131 @@
+"""Frames: equally long typed columns, the form in which plugins think of data.
+
+Source: grafana/grafana-plugin-sdk-go, package data (`frame.go`, `field.go`, `field_type.go`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FieldType(StrEnum):
+    """What a field holds; the value is its name in Grafana's JSON (`typeInfo.frame`)."""
+
+    TIME = "time.Time"
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    INT8 = "int8"
+    INT16 = "int16"
+    INT32 = "int32"
+    INT64 = "int64"
+    UINT8 = "uint8"
+    UINT16 = "uint16"
+    UINT32 = "uint32"
+    UINT64 = "uint64"
+    STRING = "string"
+    BOOL = "bool"
+    JSON = "json.RawMessage"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The layout of its values: texts are objects, of str; times are nanoseconds since 1970 in UTC."""
+        return _DTYPES[self]
+
+    @property
+    def is_number(self) -> bool:
+        """Is it one of the integer or floating point types?"""
+        return self.dtype.kind in "iuf"
+
+
+_TEXT: Final = np.dtype(object)
+_DTYPES: Final[Mapping[FieldType, np.dtype[Any]]] = {
+    FieldType.TIME: np.dtype("datetime64[ns]"),
+    FieldType.STRING: _TEXT,
+    FieldType.JSON: _TEXT,
+    FieldType.BOOL: np.dtype(np.bool_),
+} | {kind: np.dtype(kind.value) for kind in FieldType if kind.value.startswith(("int", "uint", "float"))}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """One typed column of a frame, as long as the frame has rows.
+
+    values: a flat NumPy array of `type.dtype`. valid: True where a value is present; None when none is missing.
+    labels: None is not the same as no labels at all. config: display settings by Grafana's names, such as
+    `displayName`.
+    """
+
+    name: str
+    type: FieldType
+    values: NDArray[Any]
+    valid: NDArray[np.bool_] | None = None
+    labels: Mapping[str, str] | None = None
+    config: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, np.ndarray) or self.values.ndim != 1 or self.values.dtype != self.type.dtype:
+            raise ValueError(
+                f"field {self.name!r} of type {self.type} has {_described(self.values)} as values; expected a flat "
+                f"NumPy array of {self.type.dtype}. frame_from_columns makes fields of other columns"
+            )
+        if self.valid is not None and (self.valid.shape != self.values.shape or self.valid.dtype != np.bool_):
+            raise ValueError(
+                f"field {self.name!r} has {len(self.values)} values and {_described(self.valid)} as valid; "
+                "expected as many bools"
+            )
+        if self.type in (FieldType.STRING, FieldType.JSON):
+            strange = next((value for value in self.values if not isinstance(value, str)), None)
+            if strange is not None:
+                raise ValueError(
+                    f"field {self.name!r} of type {self.type} holds {type(strange).__name__} {strange!r}; expected "
+                    "str everywhere, and `valid` to tell which are missing"
+                )
+        for key, label in (self.labels or {}).items():
+            if not isinstance(key, str) or not isinstance(label, str):
+                raise ValueError(f"field {self.name!r} has the label {key!r}: {label!r}; expected text for both")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def present(self) -> NDArray[np.bool_]:
+        """True where a value is present, also when none is missing."""
+        return np.ones(len(self.values), np.bool_) if self.valid is None else self.valid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A table of equally long fields.
+
+    ref_id: the query that it answers; filled in for the author where it is empty. meta: by Grafana's names, such as
+    `{"type": "timeseries-wide"}`.
+    """
+
+    fields: tuple[Field, ...] = ()
+    name: str = ""
+    ref_id: str = ""
+    meta: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", tuple(self.fields))
+        for field in self.fields[1:]:
+            if len(field) != len(self.fields[0]):
+                raise ValueError(
+                    f"frame {self.name!r} mixes lengths: field {self.fields[0].name!r} has {len(self.fields[0])} "
+                    f"values, field {field.name!r} has {len(field)}"
+                )
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.fields[0]) if self.fields else 0
+
+
+def _described(values: object) -> str:
+    if isinstance(values, np.ndarray):
+        return f"an array of {values.dtype} of shape {values.shape}"
+    return f"a {type(values).__name__}"

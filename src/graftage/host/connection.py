@@ -1,0 +1,142 @@
+"""The connection to one plugin: made within a limit, with its two standing streams, watched until it is lost.
+
+Source: hashicorp/go-plugin, grpc_client.go (`newGRPCClient`), grpc_stdio.go, grpc_broker.go,
+grpc_controller.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+
+from graftage.host.last_steps import to_the_end
+from graftage.protocol import messages, rpc
+from graftage.protocol.channel import CHANNEL_OPTIONS, target
+from graftage.protocol.handshake import Handshake
+
+_LOOK_SECONDS = 0.25
+
+# Plugins that lack a service, and plugins that are just ending, are no reason for a line in the log.
+_QUIET = {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+class NoAnswer(Exception):
+    """The plugin was reached, but it does not answer calls."""
+
+
+@asynccontextmanager
+async def open_channel(handshake: Handshake, *, receive_bytes: int) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to where the plugin listens. receive_bytes: the largest answer taken."""
+    options = dict(CHANNEL_OPTIONS) | {"grpc.max_receive_message_length": receive_bytes}
+    channel = grpc.aio.insecure_channel(target(handshake.network, handshake.address), tuple(options.items()))
+    try:
+        yield channel
+    finally:
+        await to_the_end(channel.close(None), hurry=lambda: None)
+
+
+async def check_answers(channel: grpc.aio.Channel, *, timeout: float) -> bool:
+    """Does the plugin call itself serving? Any other answer is False; raises NoAnswer when there is none.
+
+    A plugin without the health service answers, too, and is taken to serve.
+    """
+    check = channel.unary_unary(rpc.HEALTH_CHECK, None, None)
+    try:
+        return messages.is_serving(
+            await check(messages.encode_health_check(rpc.HEALTH_NAME), timeout=timeout)
+        )
+    except grpc.aio.AioRpcError as error:
+        if error.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}:
+            raise NoAnswer(error.details() or error.code().name) from error
+        return error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def ask_to_shut_down(channel: grpc.aio.Channel, *, timeout: float) -> bool:
+    """Ask the plugin to end by itself; False when it does not know how to. Every other outcome counts as
+    asked.
+
+    Go plugins end so abruptly that the normal answer is UNAVAILABLE.
+    """
+    try:
+        await channel.unary_unary(rpc.SHUTDOWN, None, None)(messages.EMPTY, timeout=timeout)
+    except grpc.aio.AioRpcError as error:
+        return error.code() is not grpc.StatusCode.UNIMPLEMENTED
+    return True
+
+
+async def hold_broker(channel: grpc.aio.Channel, logger: logging.Logger) -> None:
+    """Keep the broker's stream open, as every plugin expects, without offering or taking any connection."""
+    stream = channel.stream_stream(rpc.START_BROKER, None, None)(None)
+    try:
+        async for _ in stream:
+            pass
+    except grpc.aio.AioRpcError as error:
+        _log_end(logger, "broker", error)
+    finally:
+        stream.cancel()
+
+
+async def copy_output(
+    channel: grpc.aio.Channel, feed: Mapping[int, Callable[[bytes], None]], logger: logging.Logger
+) -> None:
+    """Hand on what the plugin's program prints, until the plugin ends the stream. feed: by channel number."""
+    stream = channel.unary_stream(rpc.STREAM_STDIO, None, None)(messages.EMPTY)
+    try:
+        async for message in stream:
+            number, data = messages.decode_output(message)
+            if number in feed:
+                feed[number](data)
+            else:
+                logger.warning("the plugin printed to channel %d, which is unknown; left out", number)
+    except grpc.aio.AioRpcError as error:
+        _log_end(logger, "stdio", error)
+    finally:
+        stream.cancel()
+
+
+async def watch(channel: grpc.aio.Channel, handshake: Handshake, *, patience: float) -> str:
+    """Return, with the reason, when the plugin cannot be reached any more although it may live.
+
+    A socket's file that is deleted (temporary folders are cleaned from time to time) does no harm as long as
+    the connection stands; once that breaks, nobody can ever connect again.
+    """
+    ready = grpc.ChannelConnectivity.READY
+    while True:
+        state = channel.get_state(try_to_connect=True)
+        if state is ready:
+            await channel.wait_for_state_change(ready)
+            continue
+        broken = time.monotonic()
+        while (state := channel.get_state(try_to_connect=True)) is not ready:
+            if is_gone(handshake):
+                return f"the connection broke and its socket {handshake.address} is gone"
+            if time.monotonic() - broken > patience:
+                return f"the connection broke and {handshake.address} took no other for {patience:g} s"
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await channel.wait_for_state_change(state)
+            except TimeoutError:
+                continue
+
+
+def socket_path(handshake: Handshake) -> str:
+    """The file of the plugin's socket; empty when there is none."""
+    return "" if handshake.network != "unix" or handshake.address.startswith("@") else handshake.address
+
+
+def is_gone(handshake: Handshake) -> bool:
+    """Has the file of the plugin's socket been deleted?"""
+    path = socket_path(handshake)
+    return path != "" and not os.path.exists(path)
+
+
+def _log_end(logger: logging.Logger, name: str, error: grpc.aio.AioRpcError) -> None:
+    level = logging.DEBUG if error.code() in _QUIET else logging.WARNING
+    logger.log(level, "the plugin's %s stream ended: %s %s", name, error.code().name, error.details())

@@ -1,0 +1,190 @@
+"""All the plugins of a server: their processes, their states, and the way to ask one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import platform
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from graftage.backend.query import QueryRequest, Result
+from graftage.errors import NotFound
+from graftage.host.discovery import InstalledPlugin, Problem
+from graftage.host.executable import ExecutableError, find_executable
+from graftage.host.launch import LaunchOptions, RunningPlugin, StartFailed, launch
+from graftage.host.process import NotExecuted
+from graftage.host.supervision import BackOff, PluginStatus
+from graftage.host.supervisor import Supervisor
+from graftage.protocol.handshake import AppVersionMismatch, CoreVersionMismatch, UnsupportedProtocol
+
+# Starts that fail like this fail again as long as nobody changes the plugin's files: there is no file to
+# launch, the system does not execute it, or the plugin is made for another host.
+HOPELESS = (ExecutableError, CoreVersionMismatch, AppVersionMismatch, UnsupportedProtocol)
+NOT_TO_EXECUTE = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC})
+
+# Keys of a plugin's settings that Grafana does not pass on: they say where the plugin is.
+NOT_PASSED_ON = frozenset({"path", "id"})
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """How plugins are launched and kept running.
+
+    plugin_settings: by plugin id, what the plugin finds in its environment as ``GF_PLUGIN_<KEY>``. May hold
+    secrets. version, edition: which Grafana a plugin is told that it runs in.
+    """
+
+    launch: LaunchOptions = field(default_factory=LaunchOptions)
+    back_off: BackOff = field(default_factory=BackOff)
+    plugin_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    version: str = "7.5.5"
+    edition: str = "Open Source"
+
+
+class Host:
+    """Runs the backends of these plugins for as long as its block lasts; after that no process is left.
+
+    Entering the block starts them side by side and waits for none: a query waits for its own plugin.
+    problems: what discovery had to report; logged once, and kept to be shown beside the plugins.
+    """
+
+    def __init__(
+        self,
+        plugins: Iterable[InstalledPlugin],
+        options: HostOptions | None = None,
+        *,
+        problems: Iterable[Problem] = (),
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self.installed = tuple(plugins)
+        self.problems = tuple(problems)
+        self._options = options or HostOptions()
+        self._logger = logger or logging.getLogger("graftage.host")
+        self._supervisors = {
+            plugin.id: self._supervisor(plugin) for plugin in self.installed if plugin.backend
+        }
+
+    async def __aenter__(self) -> Self:
+        for problem in self.problems:
+            self._logger.warning("%s", problem, extra={"plugin_id": problem.plugin_id})
+        for supervisor in self._supervisors.values():
+            supervisor.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop all plugins, in parallel. Returns when nothing is left of them, also when it is cancelled."""
+        # No TaskGroup: it would cancel its tasks a second time, in the middle of their clearing away, and
+        # take the whole host down for an error in one of them.
+        tasks = [supervisor.stop() for supervisor in self._supervisors.values()]
+        pending = {task for task in tasks if task is not None}
+        interruption: asyncio.CancelledError | None = None
+        while pending:
+            try:
+                _, pending = await asyncio.wait(pending)
+            except asyncio.CancelledError as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
+
+    def statuses(self) -> tuple[PluginStatus, ...]:
+        """The state of every plugin that has a backend, in the order in which they were given."""
+        return tuple(supervisor.status for supervisor in self._supervisors.values())
+
+    def status(self, plugin_id: str) -> PluginStatus:
+        """The state of one plugin. Raises NotFound."""
+        return self._supervised(plugin_id).status
+
+    async def query(self, plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
+        """Ask one plugin, within `timeout` seconds, the wait for one that is just being started included.
+
+        Raises NotFound, PluginUnavailable, PluginTimeout or CallFailed. A query that failed inside the plugin
+        is not an exception: its result carries the error.
+        """
+        return await self._supervised(plugin_id).query(request, timeout=timeout)
+
+    def _supervised(self, plugin_id: str) -> Supervisor:
+        supervisor = self._supervisors.get(plugin_id)
+        if supervisor is not None:
+            return supervisor
+        if any(plugin.id == plugin_id for plugin in self.installed):
+            raise NotFound(
+                f'plugin {plugin_id!r} has no backend to ask; its plugin.json would say "backend": true'
+            )
+        refused = next((problem for problem in self.problems if problem.plugin_id == plugin_id), None)
+        reason = f" ({refused})" if refused else ""
+        raise NotFound(
+            f"no plugin has the id {plugin_id!r}{reason}; GET /api/plugins lists those that were found"
+        )
+
+    def _supervisor(self, plugin: InstalledPlugin) -> Supervisor:
+        return Supervisor(
+            plugin.id,
+            plugin.json.info.version,
+            self._launcher(plugin),
+            policy=self._options.back_off,
+            is_hopeless=is_hopeless,
+            now=lambda: datetime.now(UTC),
+            chance=random.random,
+            logger=self._logger,
+        )
+
+    def _launcher(self, plugin: InstalledPlugin) -> Callable[[], AbstractAsyncContextManager[RunningPlugin]]:
+        variables = plugin_variables(plugin.id, self._options, os.environ)
+        options = replace(self._options.launch, environment={**self._options.launch.environment, **variables})
+
+        @asynccontextmanager
+        async def once() -> AsyncIterator[RunningPlugin]:
+            # Looked for anew each time: a repaired file shall help without a restart of the host.
+            executable = find_executable(
+                plugin.folder,
+                plugin.json.executable,
+                platform.system(),
+                platform.machine(),
+                within=plugin.app.folder if plugin.app else None,
+            )
+            async with launch(
+                executable.path,
+                plugin_id=plugin.id,
+                options=options,
+                logger=self._logger,
+                interpreter=executable.interpreter,
+            ) as running:
+                yield running
+
+        return once
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Can a start that failed like this only fail again?"""
+    cause = error.__cause__ if isinstance(error, StartFailed) else error
+    if isinstance(cause, NotExecuted):
+        return cause.step == "exec" and cause.number in NOT_TO_EXECUTE
+    return isinstance(cause, HOPELESS)
+
+
+def plugin_variables(plugin_id: str, options: HostOptions, host: Mapping[str, str]) -> dict[str, str]:
+    """What a plugin finds in its environment besides the protocol's variables.
+
+    host: the host's own environment; a variable of a setting's name that is not empty there wins over it.
+    Source: Grafana, pkg/plugins/backendplugin/manager, `pluginSettings.ToEnv`.
+    """
+    settings = {
+        f"GF_PLUGIN_{key.upper()}": value
+        for key, value in options.plugin_settings.get(plugin_id, {}).items()
+        if key not in NOT_PASSED_ON
+    }
+    own = {name: host.get(name) or value for name, value in settings.items()}
+    return {"GF_VERSION": options.version, "GF_EDITION": options.edition} | own

@@ -1,0 +1,52 @@
+"""How a plugin is launched: limits in time, memory and rate, and what it finds in its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from graftage.errors import SettingsError
+from graftage.protocol.handshake import SOCKET_PATH_BYTES
+
+# What the host and the plugin put behind the folder: "/plugin-dir0a1b2c3d/plugin1234567890".
+_ADDED_BYTES = 36
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    """Seconds, bytes and lines; the defaults are those of hashicorp/go-plugin where it has one.
+
+    start_timeout: from the start to the handshake. connect_timeout: from the handshake to the first answer,
+    if less than that is left of `start_timeout`. stop_grace: for the plugin to end when asked to; term_grace:
+    after SIGTERM, before SIGKILL. reconnect_timeout: how long a broken connection may stay so before the
+    plugin is taken for dead. socket_dir: under it, each process gets a folder of its own for its sockets;
+    None leaves the choice to the plugin. environment: for the plugin, over the host's own; may hold secrets.
+    log_line_limit: a longer line is logged in pieces. log_rate, log_burst: lines a second that are logged, in
+    the long run and at once. output_rate: bytes a second that are read of each pipe. receive_bytes: the
+    largest answer taken.
+    """
+
+    start_timeout: float = 60.0
+    connect_timeout: float = 5.0
+    stop_grace: float = 2.0
+    term_grace: float = 1.0
+    reconnect_timeout: float = 10.0
+    socket_dir: Path | None = None
+    inherit_environment: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    log_line_limit: int = 1024 * 1024
+    log_rate: float = 1000.0
+    log_burst: float = 5000.0
+    output_rate: float = 16 * 1024 * 1024
+    receive_bytes: int = 1024 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if self.socket_dir is None:
+            return
+        size = len(bytes(self.socket_dir.absolute())) + _ADDED_BYTES
+        if size > SOCKET_PATH_BYTES:
+            raise SettingsError(
+                f"sockets in {self.socket_dir.absolute()} would have paths of {size} bytes, "
+                f"the system allows {SOCKET_PATH_BYTES}; choose a shorter folder for sockets"
+            )

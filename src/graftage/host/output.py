@@ -1,0 +1,175 @@
+"""A plugin's two pipes: the first line on stdout is its handshake, the rest and all of stderr is for the
+log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from graftage.host.allowance import Allowance
+from graftage.host.drain import Drain
+from graftage.host.launch_options import LaunchOptions
+from graftage.host.lines import Line, LineCutter
+from graftage.host.plugin_log import PluginLog
+from graftage.host.process import PluginProcess
+from graftage.protocol.log_record import LogRecord, read_log_line
+from graftage.protocol.messages import Output
+
+FIRST_LINE_BYTES = 64 * 1024  # a first line so long is no handshake
+TAIL_LINES = 100
+_TAIL_LINE_BYTES = 2048  # of each line that is kept for an error's text
+# After a process is gone its pipes end, unless somebody else holds them open for ever.
+_PIPE_SECONDS = 1.0
+
+
+class Announcement:
+    """What a plugin prints on stdout: one line that counts, then whatever comes, for the log at debug."""
+
+    def __init__(self, log: PluginLog) -> None:
+        self.line: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._cutter = LineCutter(FIRST_LINE_BYTES)
+        self._log = log
+
+    @property
+    def begun(self) -> bytes:
+        """What has arrived of a first line that has no end yet."""
+        return b"" if self.line.done() else self._cutter.begun
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read from stdout."""
+        for line in self._cutter.feed(data):
+            self._add(line)
+
+    def finish(self) -> None:
+        """Stdout is at its end: a last piece is a line, too. `line` is None if there was none at all."""
+        for line in self._cutter.end():
+            self._add(line)
+        if not self.line.done():
+            self.line.set_result(None)
+        self._log.flush()
+
+    def _add(self, line: Line) -> None:
+        if not self.line.done():
+            self.line.set_result(line.data)
+        elif self._log.admits(len(line.data)):
+            self._log.write(_raw(line, "stdout"))
+
+
+class Stderr:
+    """What a plugin prints on stderr: log records and plain text, each line at its level; the last are
+    kept.
+    """
+
+    def __init__(self, log: PluginLog, *, line_limit: int) -> None:
+        self._cutter = LineCutter(line_limit)
+        self._log = log
+        self._tail: deque[bytes] = deque(maxlen=TAIL_LINES)
+        self._panicking = False
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines, oldest first, each shortened if it is long."""
+        return tuple(line.decode("utf-8", "replace") for line in self._tail)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read from stderr."""
+        for line in self._cutter.feed(data):
+            self._add(line)
+
+    def finish(self) -> None:
+        """Stderr is at its end: a last piece without a line end is a line, too."""
+        for line in self._cutter.end():
+            self._add(line)
+        self._log.flush()
+
+    def _add(self, line: Line) -> None:
+        self._tail.append(line.data[:_TAIL_LINE_BYTES])
+        if not self._log.admits(len(line.data)):
+            return
+        if line.whole:
+            record, self._panicking = read_log_line(line.data, panicking=self._panicking)
+        else:
+            record = LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"))
+        self._log.write(record)
+
+
+class PrintedText:
+    """What a plugin's program prints after the handshake; it arrives over gRPC, in chunks that are no
+    lines.
+    """
+
+    def __init__(self, log: PluginLog, stream: str, *, line_limit: int) -> None:
+        self._cutter = LineCutter(line_limit)
+        self._log = log
+        self._stream = stream
+
+    def feed(self, data: bytes) -> None:
+        """Take a chunk."""
+        for line in self._cutter.feed(data):
+            self._add(line)
+
+    def finish(self) -> None:
+        """No more chunks come."""
+        for line in self._cutter.end():
+            self._add(line)
+        self._log.flush()
+
+    def _add(self, line: Line) -> None:
+        if self._log.admits(len(line.data)):
+            self._log.write(_raw(line, self._stream))
+
+
+def _raw(line: Line, stream: str) -> LogRecord:
+    return LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"), {"stream": stream})
+
+
+class PluginOutput:
+    """Everything that one plugin's process says. It is read from the moment this is made.
+
+    printed: where to put what arrives over gRPC, by channel number.
+    """
+
+    def __init__(
+        self, process: PluginProcess, plugin_id: str, options: LaunchOptions, logger: logging.Logger
+    ) -> None:
+        def log(stream: str) -> PluginLog:
+            return PluginLog(logger, plugin_id, stream, Allowance(options.log_rate, options.log_burst))
+
+        def pace() -> Allowance:
+            return Allowance(options.output_rate, options.output_rate)
+
+        self.announcement = Announcement(log("stdout"))
+        self._stderr = Stderr(log("stderr"), line_limit=options.log_line_limit)
+        self._printed = {
+            Output.STDOUT: PrintedText(log("printed text"), "stdout", line_limit=options.log_line_limit),
+            Output.STDERR: PrintedText(log("printed text"), "stderr", line_limit=options.log_line_limit),
+        }
+        self._pipes = (
+            Drain(process.stdout, self.announcement.feed, self.announcement.finish, pace()),
+            Drain(process.stderr, self._stderr.feed, self._stderr.finish, pace()),
+        )
+
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        """The last lines on stderr, oldest first."""
+        return self._stderr.tail
+
+    @property
+    def printed(self) -> Mapping[int, Callable[[bytes], None]]:
+        """Takers of what the plugin's program prints, by the channel's number."""
+        return {number: text.feed for number, text in self._printed.items()}
+
+    async def close(self) -> None:
+        """Read what is left in the pipes of a process that is gone, for a limited time."""
+        ends = [asyncio.ensure_future(pipe.ended.wait()) for pipe in self._pipes]
+        try:
+            await asyncio.wait(ends, timeout=_PIPE_SECONDS)
+        finally:
+            for pipe, end in zip(self._pipes, ends, strict=True):
+                end.cancel()
+                pipe.close()
+            for text in self._printed.values():
+                text.finish()

@@ -1,0 +1,265 @@
+"""Keeps the process of one plugin running, and hands queries to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import datetime
+from typing import Protocol
+
+from graftage.backend.query import QueryRequest, Result
+from graftage.errors import GraftageError, PluginUnavailable
+from graftage.host.launch import StartFailed
+from graftage.host.supervision import (
+    BackOff,
+    Due,
+    Event,
+    Exited,
+    NotStarted,
+    PluginStatus,
+    Standing,
+    Started,
+    State,
+    StopAsked,
+    next_standing,
+)
+from graftage.protocol.log_record import read_log_line
+
+# A call that breaks off usually means that the process is ending. Its exit is known a moment later and is
+# what the caller wants to read; if it does not come, the connection alone was lost.
+EXIT_NOTICE = 1.0
+# How much of what a plugin wrote last is repeated in an error message; the status has all that is kept.
+QUOTED_LINES = 6
+QUOTED_CHARACTERS = 200
+
+LEVELS = {
+    State.STARTING: logging.INFO,
+    State.RUNNING: logging.INFO,
+    State.BACKING_OFF: logging.WARNING,
+    State.FAILED: logging.ERROR,
+    State.STOPPED: logging.INFO,
+}
+
+
+class Client(Protocol):
+    """What is asked of a plugin's client."""
+
+    async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]: ...
+
+
+class Process(Protocol):
+    """What is asked of a launched plugin."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def client(self) -> Client: ...
+    @property
+    def stderr_tail(self) -> Sequence[str]: ...
+    @property
+    def exited(self) -> asyncio.Event: ...
+    async def wait_exit(self) -> object: ...
+
+
+class Supervisor:
+    """One plugin from `start` to `stop`: launched, watched, launched again by the table of `supervision`.
+
+    launch: makes one process; its block ends when that is gone. Called anew for each start.
+    is_hopeless: whether a start that failed like this can only fail again.
+    now: the time of day, for the status. chance: a random number from 0 up to 1, for the jitter.
+    """
+
+    def __init__(
+        self,
+        plugin_id: str,
+        version: str,
+        launch: Callable[[], AbstractAsyncContextManager[Process]],
+        *,
+        policy: BackOff,
+        is_hopeless: Callable[[Exception], bool],
+        now: Callable[[], datetime],
+        chance: Callable[[], float],
+        logger: logging.Logger,
+    ) -> None:
+        self._id = plugin_id
+        self._version = version
+        self._launch = launch
+        self._policy = policy
+        self._is_hopeless = is_hopeless
+        self._now = now
+        self._chance = chance
+        self._logger = logger
+        self._standing = Standing()
+        self._since = now()
+        self._due = 0.0  # when the wait is over, by the event loop's clock
+        self._process: Process | None = None  # the one that is `running`; it may have ended this very moment
+        self._restarts = 0
+        self._last_exit = ""
+        self._stderr_tail: tuple[str, ...] = ()
+        self._reason = ""
+        self._last_words = ""  # what an error message repeats of a process that ended
+        self._changed = asyncio.Event()  # replaced at each change, so that every waiter sees each one
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def status(self) -> PluginStatus:
+        process = self._process
+        is_alive = process is not None and not process.exited.is_set()
+        return PluginStatus(
+            id=self._id,
+            version=self._version,
+            state=self._standing.state,
+            since=self._since,
+            pid=process.pid if process and is_alive else None,
+            restarts=self._restarts,
+            last_exit=self._last_exit,
+            stderr_tail=tuple(process.stderr_tail) if process else self._stderr_tail,
+            reason=self._reason,
+        )
+
+    def start(self) -> None:
+        """Begin to supervise; returns before the plugin is up."""
+        self._logger.log(LEVELS[State.STARTING], "%s", self._standing_text(), extra=self._extra())
+        self._task = asyncio.create_task(self._supervise(), name=f"supervise {self._id}")
+        self._task.add_done_callback(self._ended)
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """Ask for the end. Returns the task that is done once nothing is left of the plugin."""
+        if self._standing.state is not State.STOPPED:
+            self._stderr_tail = self.status.stderr_tail
+            self._process = None
+            self._reason = ""
+            self._move(StopAsked())
+            # Not more than once: a second cancellation would interrupt the very clearing away.
+            if self._task is not None:
+                self._task.cancel()
+        return self._task
+
+    async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
+        """Ask the plugin; while it is starting or backing off, wait for it; all within `timeout` seconds.
+
+        Raises PluginUnavailable if it does not come up in time, has failed or was stopped, or ended during
+        the call. Such a call is not repeated: nobody knows how far the plugin got with it, or whether it is
+        what ends it. Otherwise raises what the plugin's client raises.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        process = await self._running(deadline)
+        try:
+            return await process.client.query(request, timeout=max(0.0, deadline - loop.time()))
+        except PluginUnavailable as error:
+            if await self._has_ended(process, min(deadline, loop.time() + EXIT_NOTICE)):
+                raise PluginUnavailable(f"the query broke off: {self._standing_text()}") from error
+            raise
+
+    async def _running(self, deadline: float) -> Process:
+        # A process that has just ended may not have been noticed yet; nothing is sent to it any more.
+        while self._process is None or self._process.exited.is_set():
+            match self._standing.state:
+                case State.FAILED | State.STOPPED:
+                    raise PluginUnavailable(self._standing_text())
+                case State.BACKING_OFF if self._due > deadline:
+                    raise PluginUnavailable(self._standing_text())
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._changed.wait()
+            except TimeoutError:
+                raise PluginUnavailable(self._standing_text()) from None
+        return self._process
+
+    async def _has_ended(self, process: Process, deadline: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                while self._process is process:
+                    await self._changed.wait()
+        return self._process is not process
+
+    async def _supervise(self) -> None:
+        while True:
+            await self._live()
+            if self._standing.state is State.STOPPED:
+                return
+            # The wait began when the process ended, not when its remains were cleared away.
+            await asyncio.sleep(self._due - asyncio.get_running_loop().time())
+            self._restarts += 1
+            self._move(Due())
+
+    async def _live(self) -> None:
+        """One process, from the attempt to start it until nothing is left of it."""
+        loop = asyncio.get_running_loop()
+        process: Process | None = None
+        failure: Exception | None = None
+        last_exit = ""
+        began = ended = loop.time()
+        try:
+            async with self._launch() as process:
+                began = loop.time()
+                self._process = process
+                self._reason = self._last_words = ""
+                self._move(Started())
+                last_exit = str(await process.wait_exit())
+                ended = loop.time()
+        except Exception as error:
+            failure = error
+            ended = loop.time()
+            if not isinstance(error, GraftageError | OSError):
+                self._logger.exception("supervising plugin %s failed", self._id, extra=self._extra())
+        # Only now is all that it wrote read. A stop asked meanwhile has had the last word already.
+        if self._standing.state is State.RUNNING and process is not None:
+            self._process = None
+            self._last_exit = last_exit
+            self._stderr_tail = tuple(process.stderr_tail)
+            self._reason = f"its process ended with {last_exit}" if last_exit else str(failure)
+            self._last_words = _quoted(self._stderr_tail)
+            self._move(Exited(ended - began), at=ended)
+        elif self._standing.state is State.STARTING and failure is not None:
+            if isinstance(failure, StartFailed):
+                self._last_exit = str(failure.exit_status or self._last_exit)
+                self._stderr_tail = failure.stderr_tail
+            self._reason = str(failure)  # it tells by itself what the process wrote
+            self._last_words = ""
+            self._move(NotStarted(hopeless=self._is_hopeless(failure)), at=ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._logger.error(
+                "supervising plugin %s broke off", self._id, exc_info=error, extra=self._extra()
+            )
+            self.stop()
+
+    def _move(self, event: Event, *, at: float = 0.0) -> None:
+        """Take note of an event. at: when a wait begins, by the event loop's clock."""
+        self._standing = next_standing(self._standing, event, self._policy, self._chance())
+        self._since = self._now()
+        self._due = at + self._standing.wait
+        self._logger.log(LEVELS[self._standing.state], "%s", self._standing_text(), extra=self._extra())
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _standing_text(self) -> str:
+        """A sentence for the log, and for the person whose query cannot be answered now."""
+        text = f"plugin {self._id!r} is {self._standing.state}"
+        if self._process is not None:
+            text += f" as process {self._process.pid}"
+        if self._standing.wait:
+            left = max(0.0, self._due - asyncio.get_running_loop().time())
+            text += f", to be started again in {left:.1f} s"
+        if self._reason:
+            text += f": {self._reason}{self._last_words}"
+        return text
+
+    def _extra(self) -> dict[str, object]:
+        return {"plugin_id": self._id, "state": str(self._standing.state)}
+
+
+def _quoted(stderr_tail: Sequence[str]) -> str:
+    """What a plugin wrote last, for a person: of log records the message, and only if it is about trouble."""
+    said = []
+    for line in stderr_tail:
+        record, _ = read_log_line(line.encode(), panicking=False)
+        is_plain = record.message == line
+        if record.message.strip() and (is_plain or record.level >= logging.WARNING):
+            said.append(record.message[:QUOTED_CHARACTERS])
+    return f"; the last it wrote to stderr: {' / '.join(said[-QUOTED_LINES:])}" if said else ""

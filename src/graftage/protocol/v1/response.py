@@ -1,0 +1,105 @@
+"""A `models.DatasourceResponse` between bytes and results.
+
+Messages and numbers: `pb/datasource_v1.proto`. The generated module is not used: it would make an object of every
+point and every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graftage.backend.query import Result
+from graftage.data.series import Series
+from graftage.data.table import Table
+from graftage.protocol.v1.point_decoding import PointColumns, read_points
+from graftage.protocol.v1.point_encoding import write_points
+from graftage.protocol.v1.table_decoding import UnknownKind, read_table
+from graftage.protocol.v1.table_encoding import write_table
+from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, write_bytes, write_text
+
+
+def decode_response(data: bytes) -> tuple[Result, ...]:
+    """The results in a response, in its order. Raises WireError if the bytes are none.
+
+    A result in which a cell has an unknown kind becomes an error; the others stay.
+    """
+    return tuple(
+        _read_result(data, content, stop)
+        for number, wire_type, content, stop in read_fields(data, 0, len(data))
+        if number == 1 and wire_type == LENGTH
+    )
+
+
+def encode_response(results: Iterable[Result]) -> bytes:
+    """The response that holds these results, in their order."""
+    return b"".join([write_bytes(1, _write_result(result)) for result in results])
+
+
+def _read_result(data: bytes, start: int, end: int) -> Result:
+    texts = {1: "", 2: "", 3: ""}  # error, ref id, meta
+    unknown: UnknownKind | None = None
+    series: list[Series] = []
+    tables: list[Table] = []
+    for number, wire_type, content, stop in read_fields(data, start, end):
+        if wire_type != LENGTH:
+            continue
+        if number == 4:
+            series.append(_read_series(data, content, stop))
+        elif number == 5:
+            try:
+                tables.append(read_table(data, content, stop))
+            except UnknownKind as error:
+                unknown = error
+        elif number in texts:
+            texts[number] = read_text(data, content, stop)
+    if unknown is not None:
+        return Result(texts[2], error=f"the plugin sent an {unknown}")
+    return Result(texts[2], texts[1], texts[3], tuple(series), tuple(tables))
+
+
+def _read_series(data: bytes, start: int, end: int) -> Series:
+    name = ""
+    labels: dict[str, str] = {}
+    columns = PointColumns()
+    position = start
+    while position < end:
+        # Points come in long runs: everything up to the next one is read field by field.
+        for number, wire_type, content, stop in read_fields(data, position, end):
+            if wire_type == LENGTH:
+                if number == 3:
+                    break
+                if number == 1:
+                    name = read_text(data, content, stop)
+                elif number == 2:
+                    key, value = _read_label(data, content, stop)
+                    labels[key] = value
+            position = stop
+        else:
+            break
+        position = read_points(data, position, end, columns)
+    return Series(name, *columns.finish(), labels)
+
+
+def _read_label(data: bytes, start: int, end: int) -> tuple[str, str]:
+    texts = {1: "", 2: ""}
+    for number, wire_type, content, stop in read_fields(data, start, end):
+        if wire_type == LENGTH and number in texts:
+            texts[number] = read_text(data, content, stop)
+    return texts[1], texts[2]
+
+
+def _write_result(result: Result) -> bytes:
+    return b"".join(
+        (
+            write_text(1, result.error),
+            write_text(2, result.ref_id),
+            write_text(3, result.meta_json),
+            *[write_bytes(4, _write_series(series)) for series in result.series],
+            *[write_bytes(5, write_table(table)) for table in result.tables],
+        )
+    )
+
+
+def _write_series(series: Series) -> bytes:
+    labels = [write_bytes(2, write_text(1, key) + write_text(2, value)) for key, value in series.labels.items()]
+    return b"".join((write_text(1, series.name), *labels, *write_points(series.times, series.values)))

@@ -1,0 +1,179 @@
+"""Reading protobuf's wire format field by field, as bytes that another process made.
+
+Whatever is read is checked against the end of its message, and what a message does not know is skipped as protobuf
+prescribes. Source: protobuf.dev, "Encoding"; limits as in the C runtime (upb), `wire/decode.c`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from graftage.errors import WireError
+
+VARINT: Final = 0
+FIXED64: Final = 1
+LENGTH: Final = 2
+START_GROUP: Final = 3
+END_GROUP: Final = 4
+FIXED32: Final = 5
+
+_MAX_GROUPS: Final = 100  # levels of groups in groups; groups are unknown fields here, and are only skipped
+_MAX_LENGTH: Final = 2**31 - 1
+_MAX_TAG: Final = 2**32 - 1
+_U64: Final = 2**64 - 1
+
+
+def read_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """The fields of the message in `data[start:end]`: number, wire type, value, and where the field ends.
+
+    The value of a VARINT is the number itself, unsigned; of any other type the index of its first byte. Groups are
+    checked and left out. Raises WireError.
+    """
+    position = start
+    while position < end:
+        tag = data[position]
+        if tag < 0x80:
+            position += 1
+        else:
+            tag, position = _read_short(data, position, end, _MAX_TAG)
+        wire_type = tag & 7
+        number = tag >> 3
+        if number == 0:
+            raise WireError(f"protobuf field number 0 at byte {position}; expected 1 or more")
+        if wire_type == LENGTH:
+            value, next_position = read_length(data, position, end)
+        elif wire_type == VARINT:
+            value, next_position = read_varint(data, position, end)
+        elif wire_type == START_GROUP:
+            position = _skip_group(data, position, end, number)
+            continue
+        else:
+            value, next_position = position, position + _fixed_size(wire_type, position)
+            if next_position > end:
+                raise cut_short(position)
+        yield number, wire_type, value, next_position
+        position = next_position
+
+
+def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
+    """The unsigned 64-bit number at `position`, and where it ends. Raises WireError."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= end:
+            raise cut_short(position)
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & _U64, position
+    raise WireError(f"protobuf varint of more than 10 bytes before byte {position}")
+
+
+def read_length(data: bytes, position: int, end: int) -> tuple[int, int]:
+    """Where the length-prefixed bytes at `position` begin and end. Raises WireError."""
+    if position < end and data[position] < 0x80:
+        length = data[position]
+        position += 1
+    else:
+        length, position = _read_short(data, position, end, _MAX_LENGTH)
+    if position + length > end:
+        raise cut_short(position)
+    return position, position + length
+
+
+def read_text(data: bytes, start: int, end: int) -> str:
+    """Text of a message. What is no UTF-8 becomes U+FFFD: it is the plugin's data, and no reason to lose the rest."""
+    return data[start:end].decode("utf-8", "replace")
+
+
+def signed(value: int) -> int:
+    """A varint's unsigned number as int64."""
+    return value - 2**64 if value >= 2**63 else value
+
+
+def signed_32(value: int) -> int:
+    """A varint's unsigned number as int32: what does not fit is lost, as everywhere in protobuf."""
+    value &= 2**32 - 1
+    return value - 2**32 if value >= 2**31 else value
+
+
+def cut_short(position: int) -> WireError:
+    return WireError(f"protobuf message is cut short at byte {position}")
+
+
+def write_varint(value: int) -> bytes:
+    """A number from 0 to 2**64 - 1."""
+    written = bytearray()
+    while value >= 0x80:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
+
+
+def write_bytes(number: int, content: bytes) -> bytes:
+    """A field of text, bytes or a message."""
+    return write_varint(number << 3 | LENGTH) + write_varint(len(content)) + content
+
+
+def write_text(number: int, text: str) -> bytes:
+    """A field of text; nothing for "", which proto3 leaves out."""
+    return write_bytes(number, text.encode("utf-8", "replace")) if text else b""
+
+
+def _read_short(data: bytes, position: int, end: int, largest: int) -> tuple[int, int]:
+    """A varint that has to fit in five bytes: a tag or a length."""
+    value = 0
+    for shift in range(0, 35, 7):
+        if position >= end:
+            raise cut_short(position)
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+    else:
+        raise WireError(f"protobuf tag or length of more than 5 bytes before byte {position}")
+    if value > largest:
+        raise WireError(f"protobuf tag or length {value} before byte {position} is too large")
+    return value, position
+
+
+def _fixed_size(wire_type: int, position: int) -> int:
+    match wire_type:
+        case 1:
+            return 8
+        case 5:
+            return 4
+        case 4:
+            raise WireError(f"protobuf group ends at byte {position} without having begun")
+        case _:
+            raise WireError(f"protobuf wire type {wire_type} at byte {position} does not exist")
+
+
+def _skip_group(data: bytes, position: int, end: int, number: int) -> int:
+    """Where the group that began just before `position` ends."""
+    open_groups = [number]
+    while open_groups:
+        tag, position = _read_short(data, position, end, _MAX_TAG)
+        number, wire_type = tag >> 3, tag & 7
+        if number == 0:
+            raise WireError(f"protobuf field number 0 at byte {position}; expected 1 or more")
+        match wire_type:
+            case 0:
+                _, position = read_varint(data, position, end)
+            case 2:
+                _, position = read_length(data, position, end)
+            case 3:
+                open_groups.append(number)
+                if len(open_groups) > _MAX_GROUPS:
+                    raise WireError(f"protobuf groups at byte {position} nest deeper than {_MAX_GROUPS}")
+            case 4:
+                if open_groups.pop() != number:
+                    raise WireError(f"protobuf group ends at byte {position} with another number")
+            case _:
+                position += _fixed_size(wire_type, position)
+                if position > end:
+                    raise cut_short(position)
+    return position

@@ -1,0 +1,57 @@
+"""What a plugin says to a person who starts it without a host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+UNKNOWN = "unknown"
+
+
+def explanation(script: str) -> str:
+    """Why the program ends at once, and what to do instead. script: the file that was started."""
+    return (
+        f"{os.path.basename(script) or 'This program'} is a backend plugin of Grafana: a host starts it and "
+        "talks to it over gRPC.\n"
+        f"To ask it something without a host: graftage query --plugin {script or 'FILE'}\n"
+        "To use it in Grafana: put its folder, with its plugin.json, into Grafana's plugin folder "
+        "([paths] plugins), name it in [plugins] allow_loading_unsigned_plugins, and restart Grafana.\n"
+    )
+
+
+def switch_answer(arguments: Sequence[str], script: str) -> str | None:
+    """What to print for `-version` and `-buildinfo`; None when neither was given.
+
+    Source: Grafana's Go SDK answers these two before it looks for a host.
+    """
+    match arguments:
+        case ["-version" | "--version", *_]:
+            return about(script).get("version") or UNKNOWN
+        case ["-buildinfo" | "--buildinfo", *_]:
+            import json
+
+            return json.dumps({"time": "", "pluginID": "", "version": ""} | about(script))
+        case _:
+            return None
+
+
+def about(script: str) -> dict[str, str]:
+    """`pluginID`, `version` and `time` as the plugin.json beside the program tells them, where it does."""
+    import json  # not above: a plugin under a host needs it only after the handshake
+
+    frozen = getattr(sys, "frozen", False)  # a program bundled by PyInstaller and its like
+    folder = os.path.dirname(os.path.abspath(sys.executable if frozen else script))
+    try:
+        with open(os.path.join(folder, "plugin.json"), encoding="utf-8") as file:
+            described = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    info = described.get("info") if isinstance(described, Mapping) else None
+    info = info if isinstance(info, Mapping) else {}
+    known = {
+        "time": info.get("updated"),
+        "pluginID": described.get("id") if isinstance(described, Mapping) else None,
+        "version": info.get("version"),
+    }
+    return {name: value for name, value in known.items() if isinstance(value, str)}

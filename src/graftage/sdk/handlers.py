@@ -1,0 +1,81 @@
+"""Which method of a data source answers which query. Light, as it is loaded before the handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from graftage.errors import PluginFault
+from graftage.sdk.data_source import FALLBACK, QUERY_TYPES
+
+DEFAULT_CONCURRENCY = 10
+
+
+class Handlers(NamedTuple):
+    """The handlers of one kind of data source, by the names of their methods.
+
+    by_type: method name by query type. fallback: the method for all other types, None when there is none.
+    concurrency: how many queries of one call run at the same time.
+    """
+
+    by_type: Mapping[str, str]
+    fallback: str | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+
+    @property
+    def methods(self) -> frozenset[str]:
+        return frozenset(self.by_type.values()) | ({self.fallback} if self.fallback else frozenset())
+
+    def method_for(self, query_type: str) -> str:
+        """The method that answers queries of this type. Raises PluginFault naming the known types."""
+        method = self.by_type.get(query_type, self.fallback)
+        if method is None:
+            known = ", ".join(repr(name) for name in sorted(self.by_type))
+            raise PluginFault(f"no handler for query type {query_type!r}; this data source knows {known}")
+        return method
+
+
+class FunctionSource:
+    """A data source that is a single function: `serve(query=fn)`."""
+
+    def __init__(self, query: Callable[..., Any]) -> None:
+        self.query = query
+
+
+def handlers_of(source: object) -> Handlers:
+    """Find the handlers of a data source: a class, or an object that serves as it is.
+
+    Raises PluginFault when it cannot serve, saying what to change.
+    """
+    cls = source if isinstance(source, type) else type(source)
+    by_type: dict[str, str] = {}
+    for owner in reversed(cls.__mro__):
+        by_type |= _decorated(owner)
+    fallback = by_type.pop("", None) or (FALLBACK if callable(getattr(source, FALLBACK, None)) else None)
+    if not by_type and fallback is None:
+        raise PluginFault(
+            f"{cls.__name__} answers no query; give it a method `async def query(self, query)`, "
+            'or methods decorated by @query("a type")'
+        )
+    return Handlers(by_type, fallback, _concurrency(source, cls.__name__))
+
+
+def _decorated(owner: type) -> dict[str, str]:
+    """Method name by query type of what this class itself decorates."""
+    found: dict[str, str] = {}
+    for name, attribute in vars(owner).items():
+        for query_type in getattr(attribute, QUERY_TYPES, ()):
+            if query_type in found:
+                raise PluginFault(
+                    f"{owner.__name__} has two handlers for query type {query_type!r}: "
+                    f"{found[query_type]} and {name}; keep one"
+                )
+            found[query_type] = name
+    return found
+
+
+def _concurrency(source: object, name: str) -> int:
+    limit = getattr(source, "concurrent_queries", DEFAULT_CONCURRENCY)
+    if not isinstance(limit, int) or limit < 1:
+        raise PluginFault(f"{name}.concurrent_queries is {limit!r}; it must be a number from 1 on")
+    return limit

@@ -1,0 +1,158 @@
+"""The objects that answer: one for each configured data source, made when first asked.
+
+An object belongs to its settings. When they change, a new one takes its place, and the old one is closed once
+its last running call has ended, or a minute later at the latest. An object that nobody asked for an hour is
+closed as well. When one cannot be made, none is kept and the next call tries again.
+
+Source: the behaviour of Grafana's Go SDK (instancemgmt), which closes objects under running calls and keeps
+those of deleted data sources for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from graftage.backend.query import DataSourceSettings
+from graftage.sdk.settings import Settings
+
+LINGER_SECONDS = 60.0
+UNUSED_SECONDS = 3600.0
+SWEEPS = 60  # how often, within that time, unused objects are looked for
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An author's object, and the settings it was made from."""
+
+    source: Any
+    settings: Settings[Any]
+
+
+Make = Callable[[DataSourceSettings], Awaitable[Made]]
+End = Callable[[Made], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """An object that is there or being made. users: running calls, and threads that they left behind."""
+
+    fingerprint: Hashable
+    making: asyncio.Task[Made]
+    users: int = 0
+    last_used: float = 0.0
+    retired: bool = False
+    ending: asyncio.Task[None] | None = None
+
+
+class Instances:
+    """The objects of all data sources. To be used inside a running event loop, and closed there.
+
+    make: makes an object, raising what the author's code raises. end: closes one, raising nothing.
+    """
+
+    def __init__(
+        self, make: Make, end: End, *, linger: float = LINGER_SECONDS, unused: float = UNUSED_SECONDS
+    ) -> None:
+        self._make = make
+        self._end = end
+        self._linger = linger
+        self._unused = unused
+        self._instances: dict[Hashable, Instance] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def use(self, settings: DataSourceSettings) -> AsyncIterator[Instance]:
+        """The object for these settings; it is not closed under the block. Raises what making it raises."""
+        instance = self._instance(settings)
+        self.hold(instance)
+        try:
+            # Shielded, as the call that happens to come first may be cancelled while others wait.
+            await asyncio.shield(instance.making)
+            yield instance
+        finally:
+            self.release(instance)
+
+    def hold(self, instance: Instance) -> None:
+        """Keep the object from being closed until `release`."""
+        instance.users += 1
+
+    def release(self, instance: Instance) -> None:
+        instance.users -= 1
+        instance.last_used = asyncio.get_running_loop().time()
+        if instance.retired and not instance.users:
+            self._close(instance)
+
+    def sweep(self, now: float) -> None:
+        """Close what nobody has used for long. now: a moment of the event loop's clock."""
+        for key, instance in list(self._instances.items()):
+            if not instance.users and now - instance.last_used >= self._unused:
+                del self._instances[key]
+                self._close(instance)
+
+    async def close(self, *, timeout: float) -> None:
+        """Close all objects, used or not, and wait at most `timeout` seconds for that."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        instances, self._instances = self._instances, {}
+        for instance in instances.values():
+            instance.making.cancel()  # does nothing to an object that is there
+            self._close(instance)
+        if self._ending:
+            _, late = await asyncio.wait(self._ending, timeout=timeout)
+            for task in late:
+                task.cancel()
+
+    def _instance(self, settings: DataSourceSettings) -> Instance:
+        key = (settings.org_id, settings.id, settings.uid)
+        fingerprint = (settings.url, settings.json, settings.secrets)
+        instance = self._instances.get(key)
+        if instance is not None and instance.fingerprint == fingerprint:
+            return instance
+        if instance is not None:
+            self._retire(instance)
+        made = Instance(fingerprint, asyncio.ensure_future(_as_task(self._make(settings))))
+        made.making.add_done_callback(lambda making: self._forget_failure(key, made, making))
+        self._instances[key] = made
+        if self._sweeping is None:
+            self._sweep_again()
+        return made
+
+    def _forget_failure(self, key: Hashable, instance: Instance, making: asyncio.Task[Made]) -> None:
+        failed = making.cancelled() or making.exception() is not None
+        if failed and self._instances.get(key) is instance:
+            del self._instances[key]
+
+    def _retire(self, instance: Instance) -> None:
+        instance.retired = True
+        if instance.users:
+            asyncio.get_running_loop().call_later(self._linger, self._close, instance)
+        else:
+            self._close(instance)
+
+    def _close(self, instance: Instance) -> None:
+        if instance.ending is None:
+            instance.ending = asyncio.create_task(self._close_made(instance))
+            self._ending.add(instance.ending)
+            instance.ending.add_done_callback(self._ending.discard)
+
+    async def _close_made(self, instance: Instance) -> None:
+        await asyncio.wait([instance.making])
+        if not instance.making.cancelled() and instance.making.exception() is None:
+            await self._end(instance.making.result())
+
+    def _sweep_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.sweep(loop.time())
+        self._sweeping = loop.call_later(self._unused / SWEEPS, self._sweep_again)
+
+
+async def _as_task(making: Awaitable[Made]) -> Made:
+    return await making

@@ -1,0 +1,110 @@
+"""An author's class, object or function, as something that is made from settings, asked, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import Any
+
+from graftage.backend.query import DataSourceSettings
+from graftage.sdk.instances import Made
+from graftage.sdk.model import decode, model_of
+from graftage.sdk.settings import Settings
+from graftage.sdk.workers import Workers
+
+log = logging.getLogger(__name__)
+
+
+class Sources:
+    """Makes and closes data source objects.
+
+    target: a class, called for each data source, with its settings when it takes an argument; or an object
+    that serves them all, which is set up before the first query and closed at the end.
+    """
+
+    def __init__(self, target: object, workers: Workers) -> None:
+        self._target = target
+        self._workers = workers
+        self._settings_model = model_of(target.__init__, Settings) if isinstance(target, type) else None  # type: ignore[misc]
+        self._takes_settings = isinstance(target, type) and _takes_an_argument(target)
+        self._shared_setup: asyncio.Task[None] | None = None
+
+    async def make(self, settings: DataSourceSettings) -> Made:
+        """The object for these settings. Raises what the author's code raises."""
+        decoded = settings_of(settings, self._settings_model)
+        if not isinstance(self._target, type):
+            await self._set_up_once(self._target)
+            return Made(self._target, decoded)
+        cls, arguments = self._target, (decoded,) if self._takes_settings else ()
+        source = await self._workers.submit(lambda: cls(*arguments))
+        try:
+            await self._call(source, "setup")
+        except BaseException:
+            await self._close(source)
+            raise
+        return Made(source, decoded)
+
+    async def end(self, made: Made) -> None:
+        """Close an object that was made for one data source. Its own failure is logged, not raised."""
+        if made.source is not self._target:
+            await self._close(made.source)
+
+    async def close(self) -> None:
+        """Close the object that served all data sources, if there is one."""
+        if self._shared_setup is not None:
+            await self._close(self._target)
+
+    async def _set_up_once(self, source: object) -> None:
+        if self._shared_setup is None or _failed(self._shared_setup):
+            self._shared_setup = asyncio.create_task(self._call(source, "setup"))
+        await asyncio.shield(self._shared_setup)
+
+    async def _close(self, source: object) -> None:
+        try:
+            await self._call(source, "aclose" if hasattr(source, "aclose") else "close")
+        except Exception:
+            log.exception("closing %s failed", type(source).__name__)
+
+    async def _call(self, source: object, name: str) -> None:
+        """Await a method if it is `async def`, run it in a thread if it is plain, do nothing without it."""
+        method = getattr(source, name, None)
+        if method is None:
+            return
+        if inspect.iscoroutinefunction(method):
+            await method()
+        else:
+            returned = await self._workers.submit(method)
+            if inspect.isawaitable(returned):
+                await returned
+
+
+def settings_of(settings: DataSourceSettings, model: Any) -> Settings[Any]:
+    """The settings as an author sees them. Raises UnreadableModel when `jsonData` is not as expected."""
+    return Settings(
+        id=settings.id,
+        org_id=settings.org_id,
+        name=settings.name,
+        type=settings.type,
+        json=decode(settings.json, model, what=f"the jsonData of data source {settings.name!r}"),
+        url=settings.url,
+        secrets=settings.secrets,
+        uid=settings.uid,
+    )
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _takes_an_argument(cls: type) -> bool:
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):  # a class made in C that says nothing about itself
+        return False
+    positional = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    return any(parameter.kind in positional for parameter in parameters)

@@ -1,0 +1,215 @@
+"""The running server: what it keeps, its plugins, its HTTP; opened in this order, closed in the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from ipaddress import ip_address
+from typing import Self
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from graftage import __version__
+from graftage.backend.query import DataSourceSettings
+from graftage.config import Settings
+from graftage.errors import SettingsError
+from graftage.host.discovery import discover
+from graftage.host.host import Host, HostOptions
+from graftage.host.launch_options import LaunchOptions
+from graftage.server.app import build_app
+from graftage.server.body import DEFAULT_LIMIT
+from graftage.server.listening import BACKLOG, listen, url_of
+from graftage.server.metrics import Metrics, PluginBuild
+from graftage.server.routes import data_sources, health, index, plugins, proxy, query
+from graftage.server.routes import metrics as metrics_routes
+from graftage.store.data_folder import Store, open_store
+from graftage.store.database import check_database
+
+# What clients and plugins are told: they choose by it how to speak, and we answer as this one does.
+REPORTED_VERSION = "7.5.5"
+
+# How long requests that are under way may take when the server is asked to stop. After that they are cut off,
+# so that whoever asked (a terminal, systemd, a container) does not turn to SIGKILL first.
+STOP_SECONDS = 3
+
+# Grafana never closes idle connections. This is longer than the pools of common clients keep theirs.
+IDLE_SECONDS = 120
+
+logger = logging.getLogger(__name__)
+
+
+def run_server(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once, with status 128 + its number.
+
+    announce: told the URL once requests are answered. Raises SettingsError when the server cannot be started
+    with these settings. Whatever happens, no process of a plugin is left.
+    """
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, announce))
+
+
+async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    with (
+        _Signals() as signals,
+        listen(settings.address) as listener,
+        open_store(settings.data, database=settings.database_file, key_file=settings.key_file) as store,
+    ):
+        _warn_of_strangers(listener)
+        _check_plugin_folders(settings)
+        discovery = discover(settings.plugin_folders)
+        async with (
+            Host(discovery.plugins, _host_options(settings), problems=discovery.problems) as host,
+            proxy.connections() as transport,
+        ):
+            server = _Server(
+                _uvicorn_config(make_app(settings, store, host, transport)),
+                ready=lambda: announce(url_of(listener, settings.address)),
+            )
+            signals.on_stop(server.stop)
+            await server.serve(sockets=[listener])
+    logger.info("stopped")
+
+
+def make_app(settings: Settings, store: Store, host: Host, transport: httpx.AsyncBaseTransport) -> ASGIApp:
+    """Every route, each with what it needs. transport: for calls to the servers behind data sources."""
+    metrics = Metrics(
+        reported_version=REPORTED_VERSION,
+        own_version=__version__,
+        plugins=[PluginBuild(plugin.id, plugin.type, plugin.json.info.version) for plugin in host.installed],
+    )
+
+    def data_source(data_source_id: int) -> DataSourceSettings | None:
+        metrics.data_source_look_ups.inc()
+        found = store.data_sources.find(data_source_id)
+        return found.settings() if found else None
+
+    return build_app(
+        [
+            *index.routes(statuses=host.statuses),
+            *health.routes(
+                check_database=partial(check_database, store.database), reported_version=REPORTED_VERSION
+            ),
+            *metrics_routes.routes(metrics=metrics),
+            *query.routes(
+                ask=metrics.counted(host.query),
+                data_source=data_source,
+                query_seconds=settings.query_timeout,
+                body_limit=DEFAULT_LIMIT,
+            ),
+            *data_sources.routes(store.data_sources, host.installed),
+            *plugins.routes(host),
+            *proxy.routes(
+                data_source=store.data_sources.find,
+                has_plugin=frozenset(plugin.id for plugin in host.installed).__contains__,
+                transport=transport,
+                metrics=metrics,
+                reported_version=REPORTED_VERSION,
+            ),
+        ],
+        metrics=metrics,
+    )
+
+
+def _host_options(settings: Settings) -> HostOptions:
+    return HostOptions(
+        launch=LaunchOptions(start_timeout=settings.start_timeout),
+        plugin_settings={plugin_id: one.values for plugin_id, one in settings.plugin.items()},
+        version=REPORTED_VERSION,
+    )
+
+
+def _check_plugin_folders(settings: Settings) -> None:
+    """A folder that somebody named has to be there; our own is made."""
+    for folder in settings.plugin_folders:
+        if settings.plugins is None and folder.parent == settings.data:
+            folder.mkdir(exist_ok=True)
+        elif not folder.is_dir():
+            raise SettingsError(f"the plugin folder {folder} does not exist; make it, or name another one")
+
+
+def _warn_of_strangers(listener: socket.socket) -> None:
+    host = listener.getsockname()[0]
+    if not ip_address(host).is_loopback:
+        logger.warning(
+            "listening on %s: there is no login yet, so whoever can reach this address can read, change and "
+            "query every data source",
+            host,
+        )
+
+
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, leaving signals to us and saying when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # a generator there
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+class _Signals:
+    """SIGTERM and SIGINT while the block runs: the first asks to stop, the second ends the process.
+
+    Ending at once is safe: wardens see that this process is gone, and what was answered is on disk.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._stop: Callable[[], None] = lambda: None
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """What a first signal calls; called now if it came already."""
+        self._stop = stop
+        if self._asked:
+            stop()
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._received, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _received(self, number: signal.Signals) -> None:
+        if self._asked:
+            os._exit(128 + number)
+        self._asked = True
+        logger.info("%s received, stopping", number.name)
+        self._stop()

@@ -1,0 +1,172 @@
+"""The end of a running plugin, however it behaves: nothing is left, and it takes a limited time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.nasty import is_alive, plain_plugin
+from support.wait import eventually_async
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    return plain_plugin(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "least", "most"),
+    [
+        ("", "status 0", 0.0, 0.9),
+        ("no-controller", "signal 15 (SIGTERM)", 0.0, 0.9),  # told at once: it cannot be asked
+        ("deaf-to-shutdown", "signal 15 (SIGTERM)", 1.0, 2.5),
+        ("deaf-to-term,no-controller", "signal 9 (SIGKILL)", 0.3, 2.0),
+        ("deaf-to-shutdown,deaf-to-term", "signal 9 (SIGKILL)", 1.3, 3.3),
+    ],
+)
+async def test_a_plugin_is_asked_then_told_then_killed(
+    start: Any, plugin: Path, behaviour: str, status: str, least: float, most: float
+) -> None:
+    async with start(plugin, behaviour=behaviour) as running:
+        began = time.monotonic()
+    assert least <= time.monotonic() - began < most
+    assert str(await running.wait_exit()) == status
+
+
+async def test_a_stopped_process_is_killed_in_time(start: Any, plugin: Path) -> None:
+    async with start(plugin) as running:
+        os.kill(running.pid, signal.SIGSTOP)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1.0 + 0.3 + 2.0
+    assert str(await running.wait_exit()) == "signal 9 (SIGKILL)"
+
+
+@pytest.mark.parametrize("kind", ["child", "session-child", "daemon"])
+async def test_processes_that_the_plugin_left_behind_die_with_it(start: Any, plugin: Path, kind: str) -> None:
+    async with start(plugin, behaviour=kind) as running:
+        (pid,) = await left(running.pid)
+        assert is_alive(pid)
+        began = time.monotonic()
+    assert not is_alive(pid)
+    assert time.monotonic() - began < 2.0  # although they hold the pipes open
+
+
+@pytest.mark.parametrize("kind", ["child", "session-child", "daemon"])
+async def test_processes_left_by_a_plugin_that_dies_by_itself_die_with_it(
+    start: Any, plugin: Path, kind: str
+) -> None:
+    async with start(plugin, behaviour=kind) as running:
+        (pid,) = await left(running.pid)
+        os.kill(running.pid, signal.SIGKILL)
+        await running.wait_exit()
+        await eventually_async(lambda: not is_alive(pid), timeout=2.0, what="the child is gone")
+
+
+async def test_an_error_in_the_block_stops_the_plugin_and_stays_itself(start: Any, plugin: Path) -> None:
+    with pytest.raises(LookupError, match="of the block"):
+        async with start(plugin) as running:
+            raise LookupError("of the block")
+    assert running.exited.is_set()
+
+
+async def test_a_cancelled_block_stops_the_plugin_in_good_order(start: Any, plugin: Path) -> None:
+    statuses = []
+
+    async def hold() -> None:
+        async with start(plugin) as running:
+            up.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                statuses.append(running)
+
+    up = asyncio.Event()
+    task = asyncio.ensure_future(hold())
+    await up.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert str(await statuses[0].wait_exit()) == "status 0"
+
+
+async def test_a_stop_that_is_cancelled_kills_at_once(start: Any, plugin: Path) -> None:
+    async def hold() -> None:
+        async with start(plugin, behaviour="deaf-to-shutdown,deaf-to-term", stop_grace=30.0):
+            up.set()
+
+    up = asyncio.Event()
+    task = asyncio.ensure_future(hold())
+    await up.wait()
+    await asyncio.sleep(0.05)  # somewhere in the grace
+    began = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2])
+async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing(
+    start: Any, plugin: Path, tmp_path: Path, moment: float
+) -> None:
+    async def hold() -> None:
+        # With a folder of its own, even the socket of a plugin that has not yet told its name can be found.
+        async with start(plugin, behaviour="daemon", socket_dir=tmp_path):
+            await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(hold())
+    await asyncio.sleep(moment)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert list(tmp_path.iterdir()) == [plugin]
+
+
+async def test_a_socket_folder_is_made_for_the_process_and_removed_after_it(
+    start: Any, plugin: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "s"
+    base.mkdir()
+    async with start(plugin, behaviour="deaf-to-shutdown,deaf-to-term", stop_grace=0.0, socket_dir=base):
+        (folder,) = base.iterdir()
+        assert folder.name.startswith("plugin-dir")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert [path.is_socket() for path in folder.iterdir()] == [True]
+    assert list(base.iterdir()) == []
+
+
+async def test_many_plugins_start_and_stop_side_by_side(start: Any, plugin: Path) -> None:
+    async def one() -> None:
+        async with start(plugin, start_timeout=30.0) as running:
+            await running.client.ping()
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(one())
+
+
+async def test_a_plugin_whose_warden_is_killed_is_gone_and_noticed(start: Any, plugin: Path) -> None:
+    async with start(plugin, behaviour="child") as running:
+        (pid,) = await left(running.pid)
+        os.kill(parent_of(running.pid), signal.SIGKILL)
+        async with asyncio.timeout(2):
+            assert str(await running.wait_exit()) == "unknown status"
+        await eventually_async(lambda: not is_alive(running.pid) and not is_alive(pid), what="all are gone")
+
+
+async def left(pid: int) -> list[int]:
+    """The processes that `plugins/plain.py` has left on purpose, once it has."""
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    name = next(entry for entry in environment if entry.startswith(b"PIDS=")).removeprefix(b"PIDS=")
+    file = Path(os.fsdecode(name))
+    await eventually_async(lambda: file.exists() and file.read_text().endswith("\n"), what="a process is left")
+    return [int(line) for line in file.read_text().split()]
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -1,0 +1,96 @@
+"""What does not exist yet, so that its recordings differ. Reviewed with every feature that comes: its line
+goes.
+
+A line can hide nothing that exists: a route counts as absent only while the server says so, and everything
+else is asked about only after the answer turned out to be different.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from support.golden.observation import Observation
+from support.golden.run_folder import PUBLISHED, SCRIPTED
+from support.golden.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """name: what is missing. covers: does its absence explain that this case differs?"""
+
+    name: str
+    covers: Callable[[Situation, Observation], bool]
+
+
+def _is_absent(seen: Observation) -> bool:
+    """Does the server say that it has no such route?"""
+    answer = seen.answer
+    if answer is None or answer.status != 404:
+        return False
+    try:
+        return bool(json.loads(answer.text) == {"message": "Not found"})
+    except ValueError:
+        return answer.content_type == "text/html; charset=UTF-8"
+
+
+def _route(name: str, pattern: str, *, then: str = "$.") -> Feature:
+    """A route that is absent. then: paths whose answers depend on what it would have changed."""
+    own, dependent = re.compile(pattern), re.compile(then)
+
+    def covers(situation: Situation, seen: Observation) -> bool:
+        if own.fullmatch(situation.route) and _is_absent(seen):
+            return True
+        return name in situation.unbuilt and dependent.match(situation.route) is not None
+
+    return Feature(name, covers)
+
+
+def _speaks_v2(situation: Situation, seen: Observation) -> bool:
+    return "probev2" in situation.setup.plugins and "probev2" in situation.unbuilt
+
+
+def _unknown_plugin(situation: Situation, seen: Observation) -> bool:
+    return any(name not in SCRIPTED and name not in PUBLISHED for name in situation.setup.plugins)
+
+
+def _has_credentials(situation: Situation, seen: Observation) -> bool:
+    headers = situation.case.request.headers if situation.case.request else ()
+    return situation.setup.anonymous_role != "Admin" or any(
+        name.lower() == "authorization" for name, _ in headers
+    )
+
+
+def _is_provisioned(situation: Situation, seen: Observation) -> bool:
+    return any(name.startswith("provisioning/") for name in situation.setup.files)
+
+
+def _has_settings(situation: Situation, seen: Observation) -> bool:
+    return any(not section.startswith("plugin.") for section in situation.setup.ini)
+
+
+def _in_development(situation: Situation, seen: Observation) -> bool:
+    return situation.setup.app_mode == "development"
+
+
+FEATURES: Sequence[Feature] = (
+    _route("POST /api/ds/query", "/api/ds/query/?"),
+    _route("data source health", "/api/datasources/[^/]+/health|/api/datasources/uid/[^/]+/health"),
+    _route("data source resources", "/api/datasources/(uid/)?[^/]+/resources(/.*)?"),
+    _route("data source proxy", "/api/datasources/proxy/.*"),
+    _route("plugin settings", "/api/plugins/[^/]+/settings", then="/api/plugins"),
+    _route("plugin documents and dashboards", "/api/plugins/[^/]+/(markdown/.*|dashboards)"),
+    _route("plugin health, resources and metrics", "/api/plugins/[^/]+/(health|resources(/.*)?|metrics)"),
+    _route("plugin errors", "/api/plugins/errors"),
+    _route("plugin files", "/public/.*"),
+    _route("settings of the front end", "/api/frontend/settings"),
+    _route("API keys", "/api/auth/keys(/.*)?", then="/api/auth/keys"),
+    _route("reload of provisioning", "/api/admin/provisioning/.*", then="/api/(datasources|tsdb)"),
+    Feature("plugins of protocol v2", _speaks_v2),
+    Feature("credentials and roles", _has_credentials),
+    Feature("provisioning files", _is_provisioned),
+    Feature("Grafana's settings file", _has_settings),
+    Feature("development mode", _in_development),
+)

@@ -1,0 +1,110 @@
+"""The folder a server of one scenario runs in: plugins, files and links, as its setup says."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.golden.cases import Setup
+from support.golden.placeholders import Placeholders
+
+REPOSITORY = Path(__file__).parents[3]
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_DEPENDENCIES = {"grafanaVersion": "6.x.x", "plugins": []}
+
+# Beside a scripted plugin: one line of JSON for each request that it received.
+RECORD = "received.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedPlugin:
+    """A plugin of our own: its plugin.json, and the module under `support.plugins` that its executable
+    runs.
+    """
+
+    json: Mapping[str, Any]
+    module: str
+
+    @property
+    def id(self) -> str:
+        return str(self.json["id"])
+
+
+def _scripted(plugin_id: str, name: str, executable: str, module: str, **flags: bool) -> ScriptedPlugin:
+    info = {"version": "1.0.0", "author": {"name": "x"}}
+    shown = {"id": plugin_id, "name": name, "type": "datasource", **flags}
+    backend = {"backend": True, "executable": executable, "info": info, "dependencies": _DEPENDENCIES}
+    return ScriptedPlugin(shown | backend, module)
+
+
+SCRIPTED = {
+    "probe": _scripted("probe-datasource", "Probe", "probe-plugin", "probe", metrics=True, alerting=True),
+    "bench": _scripted("bench-datasource", "Bench", "bench-plugin", "bench", metrics=True),
+}
+
+# Plugins that are programs in their own right: name in the recordings -> folder in this repository.
+PUBLISHED = {"simplejson": REPOSITORY / "examples" / "simple-json-datasource"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where everything of one run lies. missing: names of plugins that nobody has written yet."""
+
+    path: Path
+    missing: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def records(self) -> tuple[Path, ...]:
+        return tuple(self.path / "plugins" / plugin.id / RECORD for plugin in SCRIPTED.values())
+
+
+def prepare(path: Path, setup: Setup, placeholders: Placeholders) -> RunFolder:
+    """Write what the setup says into an existing empty folder."""
+    (path / "plugins").mkdir()
+    missing = set()
+    for name in setup.plugins:
+        if name in SCRIPTED:
+            install(SCRIPTED[name], path / "plugins" / SCRIPTED[name].id)
+        elif (PUBLISHED.get(name, path / "nowhere") / "plugin.json").is_file():
+            source = PUBLISHED[name]
+            target = path / "plugins" / json.loads((source / "plugin.json").read_text())["id"]
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            missing.add(name)
+    for name, content in setup.files.items():
+        _write(path / name, placeholders.fill(content))
+    for name, target in setup.symlinks.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).symlink_to(path / target)
+    return RunFolder(path, frozenset(missing))
+
+
+def install(plugin: ScriptedPlugin, folder: Path) -> None:
+    """A folder with plugin.json and an executable that runs the module with this very interpreter."""
+    folder.mkdir(parents=True)
+    (folder / "plugin.json").write_text(json.dumps(plugin.json, indent=1))
+    machine = _MACHINES.get(platform.machine(), platform.machine())
+    _write(
+        folder / f"{plugin.json['executable']}_{platform.system().lower()}_{machine}",
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        f"sys.path.insert(0, {str(REPOSITORY / 'tests')!r})\n"
+        f"from support.plugins.{plugin.module} import main\n"
+        f"main({str(folder / RECORD)!r})\n",
+    )
+
+
+def _write(path: Path, content: Any) -> None:
+    """A file; what begins with #! can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False)
+    path.write_text(text, encoding="utf-8")
+    if text.startswith("#!"):
+        os.chmod(path, 0o755)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from graftage.sdk.by_hand import explanation, switch_answer
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    described = {"id": "acme-weather", "info": {"version": "1.2.3", "updated": "2026-11-22"}}
+    (tmp_path / "plugin.json").write_text(json.dumps(described))
+    return str(tmp_path / "weather.py")
+
+
+def test_the_explanation_names_the_file_and_both_ways_to_run_it() -> None:
+    text = explanation("/opt/plugins/weather.py")
+
+    assert "weather.py is a backend plugin of Grafana" in text
+    assert "graftage query --plugin /opt/plugins/weather.py" in text
+    assert "[paths] plugins" in text
+
+
+@pytest.mark.parametrize("switch", ["-version", "--version"])
+def test_the_version_is_that_of_the_plugin_json_beside_the_file(script: str, switch: str) -> None:
+    assert switch_answer([switch], script) == "1.2.3"
+
+
+def test_the_build_information_is_a_json_object(script: str) -> None:
+    assert json.loads(switch_answer(["-buildinfo"], script) or "") == {
+        "time": "2026-11-22",
+        "pluginID": "acme-weather",
+        "version": "1.2.3",
+    }
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"info": 3, "id": null}'])
+def test_a_missing_or_broken_plugin_json_is_no_error(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "plugin.json").write_text(content)
+    script = str(tmp_path / "weather.py")
+
+    assert switch_answer(["-version"], script) == "unknown"
+    assert json.loads(switch_answer(["-buildinfo"], script) or "") == {
+        "time": "",
+        "pluginID": "",
+        "version": "",
+    }
+
+
+@pytest.mark.parametrize("arguments", [[], ["-standalone"], ["x", "-version"]])
+def test_other_arguments_are_none_of_its_business(arguments: list[str], script: str) -> None:
+    assert switch_answer(arguments, script) is None

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from graftage.backend.query import DataSourceSettings
+from graftage.backend.secrets import Secrets
+from graftage.sdk.instances import Instances, Made
+from graftage.sdk.source import settings_of
+from support.wait import eventually_async
+
+HOUR = 3600.0
+
+
+class Workshop:
+    """Makes numbered objects and remembers which were closed."""
+
+    def __init__(self, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.made = 0
+        self.closed: list[int] = []
+        self.fail = False
+        self._before = before
+
+    async def make(self, settings: DataSourceSettings) -> Made:
+        self.made += 1
+        number = self.made
+        if self._before is not None:
+            await self._before()
+        if self.fail:
+            raise RuntimeError("no connection")
+        return Made(number, settings_of(settings, None))
+
+    async def end(self, made: Made) -> None:
+        self.closed.append(made.source)
+
+
+def settings(**changed: Any) -> DataSourceSettings:
+    usual = {"id": 1, "org_id": 1, "name": "weather", "type": "acme", "url": "http://a"}
+    return DataSourceSettings(**(usual | changed))
+
+
+async def number(instances: Instances, asked: DataSourceSettings) -> int:
+    async with instances.use(asked) as instance:
+        return int(instance.making.result().source)
+
+
+@pytest.mark.parametrize(
+    ("changed", "another"),
+    [
+        ({}, False),
+        ({"name": "renamed"}, False),
+        ({"url": "http://b"}, True),
+        ({"json": '{"a":1}'}, True),
+        ({"secrets": Secrets({"token": "x"})}, True),
+        ({"id": 2}, True),
+        ({"org_id": 2}, True),
+        ({"id": 1, "uid": "u"}, True),
+    ],
+)
+async def test_an_object_belongs_to_its_data_source_and_settings(
+    changed: dict[str, Any], another: bool
+) -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    first = await number(instances, settings())
+    second = await number(instances, settings(**changed))
+
+    assert (first != second) is another
+    await instances.close(timeout=1)
+
+
+async def test_calls_that_come_together_share_one_object() -> None:
+    workshop = Workshop(before=lambda: asyncio.sleep(0))
+    instances = Instances(workshop.make, workshop.end)
+
+    numbers = await asyncio.gather(*(number(instances, settings()) for _ in range(5)))
+
+    assert set(numbers) == {1}
+    await instances.close(timeout=1)
+
+
+async def test_a_replaced_object_is_closed_when_its_last_call_has_ended() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    async with instances.use(settings()):
+        async with instances.use(settings()):
+            assert await number(instances, settings(url="http://b")) == 2
+        await asyncio.sleep(0)
+        assert workshop.closed == []
+
+    await eventually_async(lambda: workshop.closed == [1], what="the old object closed")
+    assert await number(instances, settings(url="http://b")) == 2
+    await instances.close(timeout=1)
+
+
+async def test_a_replaced_object_is_closed_after_a_while_even_under_a_call() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end, linger=0.01)
+
+    async with instances.use(settings()):
+        await number(instances, settings(url="http://b"))
+        await eventually_async(lambda: workshop.closed == [1], what="the old object closed")
+
+    await asyncio.sleep(0)
+    assert workshop.closed == [1], "not closed twice"
+    await instances.close(timeout=1)
+
+
+async def test_a_replaced_object_that_is_still_being_made_is_closed_once_it_is_there() -> None:
+    gate = asyncio.Event()
+    workshop = Workshop(before=gate.wait)  # type: ignore[arg-type]  # its answer does not matter
+    instances = Instances(workshop.make, workshop.end)
+    first = asyncio.create_task(number(instances, settings()))
+    await eventually_async(lambda: workshop.made == 1, what="the first being made")
+    second = asyncio.create_task(number(instances, settings(url="http://b")))
+    await eventually_async(lambda: workshop.made == 2, what="the second being made")
+
+    gate.set()
+
+    assert (await first, await second) == (1, 2)
+    await eventually_async(lambda: workshop.closed == [1], what="the old object closed")
+    await instances.close(timeout=1)
+
+
+async def test_a_failure_keeps_no_object_and_the_next_call_tries_again() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+    workshop.fail = True
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no connection"):
+            await number(instances, settings())
+    workshop.fail = False
+
+    assert await number(instances, settings()) == 3
+    await instances.close(timeout=1)
+    assert workshop.closed == [3]
+
+
+async def test_a_failure_after_a_change_of_settings_leaves_no_old_object_in_use() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+    await number(instances, settings())
+    workshop.fail = True
+
+    with pytest.raises(RuntimeError):
+        await number(instances, settings(url="http://b"))
+
+    await eventually_async(lambda: workshop.closed == [1], what="the old object closed")
+    await instances.close(timeout=1)
+
+
+async def test_a_cancelled_first_call_does_not_cancel_the_making_for_others() -> None:
+    gate = asyncio.Event()
+    workshop = Workshop(before=gate.wait)  # type: ignore[arg-type]  # its answer does not matter
+    instances = Instances(workshop.make, workshop.end)
+    first = asyncio.create_task(number(instances, settings()))
+    second = asyncio.create_task(number(instances, settings()))
+    await eventually_async(lambda: workshop.made == 1, what="the object being made")
+
+    first.cancel()
+    await asyncio.wait([first])
+    gate.set()
+
+    assert await second == 1
+    await instances.close(timeout=1)
+
+
+async def test_an_object_unused_for_an_hour_is_closed_and_made_anew_when_asked() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+    await number(instances, settings())
+    now = asyncio.get_running_loop().time()
+
+    instances.sweep(now + HOUR - 1)
+    await asyncio.sleep(0)
+    assert workshop.closed == []
+
+    instances.sweep(now + HOUR + 1)
+    await eventually_async(lambda: workshop.closed == [1], what="the unused object closed")
+
+    assert await number(instances, settings()) == 2
+    await instances.close(timeout=1)
+
+
+async def test_an_object_in_use_is_not_swept_however_long_it_takes() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    async with instances.use(settings()):
+        instances.sweep(asyncio.get_running_loop().time() + 2 * HOUR)
+        await asyncio.sleep(0)
+        assert workshop.closed == []
+
+    await instances.close(timeout=1)
+
+
+async def test_sweeping_goes_on_by_itself() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end, unused=0.05)
+
+    await number(instances, settings())
+
+    await eventually_async(lambda: workshop.closed == [1], what="the unused object closed")
+    await instances.close(timeout=1)
+
+
+async def test_closing_closes_everything_and_does_not_wait_for_ever() -> None:
+    workshop = Workshop()
+    stuck = asyncio.Event()
+
+    async def end(made: Made) -> None:
+        workshop.closed.append(made.source)
+        if made.source == 1:
+            await stuck.wait()
+
+    instances = Instances(workshop.make, end)
+    for org in range(20):
+        await number(instances, settings(org_id=org))
+
+    await asyncio.wait_for(instances.close(timeout=0.05), 5)
+
+    assert sorted(workshop.closed) == list(range(1, 21))

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from starlette.types import ASGIApp, Message
+
+from graftage.backend.query import DataSourceSettings, QueryRequest, Result
+from graftage.backend.secrets import Secrets
+from graftage.data.series import Series
+from graftage.errors import CallFailed, NotFound, PluginTimeout
+from graftage.query.execute import CALL_FAILED
+from graftage.query.tsdb_json import encode_answer
+from graftage.server.routes import query
+from support.in_memory import app_with, client_of
+from support.serving import serving
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "http-api"
+
+NOW = datetime(2019, 4, 15, 10, 37, 20, tzinfo=UTC)
+SOURCES = {
+    1: DataSourceSettings(1, 1, "Probe", "probe-datasource", secrets=Secrets({"key": "s3cr3t"})),
+    2: DataSourceSettings(2, 1, "Odd", "nobody-datasource"),
+}
+BODY = {"from": "1", "to": "2", "queries": [{"refId": "A", "datasourceId": 1}]}
+
+Answering = Callable[[QueryRequest], Awaitable[tuple[Result, ...]]]
+
+
+class Host:
+    """One plugin, whose answers a test writes; it remembers what it was asked."""
+
+    def __init__(self, answering: Answering | None = None) -> None:
+        self._answering = answering
+        self.requests: list[QueryRequest] = []
+
+    async def query(self, plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
+        if plugin_id != "probe-datasource":
+            raise NotFound(f"no plugin {plugin_id} is installed")
+        self.requests.append(request)
+        return await self._answering(request) if self._answering else ()
+
+
+def app_of(host: Host) -> ASGIApp:
+    return app_with(
+        *query.routes(
+            ask=host.query,
+            data_source=SOURCES.get,
+            query_seconds=5,
+            body_limit=10_000,
+            clock=lambda: NOW,
+        )
+    )
+
+
+def series(points: int) -> Series:
+    return Series("s", np.arange(points, dtype=np.int64), np.arange(points, dtype=np.float64) / 2)
+
+
+def answering(*results: Result) -> Host:
+    async def answer(request: QueryRequest) -> tuple[Result, ...]:
+        return results
+
+    return Host(answer)
+
+
+def failing(error: Exception) -> Host:
+    async def answer(request: QueryRequest) -> tuple[Result, ...]:
+        raise error
+
+    return Host(answer)
+
+
+async def post(host: Host, body: Any = BODY, path: str = "/api/tsdb/query") -> httpx.Response:
+    async with client_of(app_of(host)) as client:
+        return await client.post(path, json=body)
+
+
+@pytest.mark.parametrize("path", ["/api/tsdb/query", "/api/tsdb/query/", "/api/tsdb/query?x=1"])
+async def test_an_answer_is_what_the_plugin_said(path: str) -> None:
+    response = await post(answering(Result("A", series=(series(2),))), path=path)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.text == (
+        '{"results":{"A":{"refId":"A","series":[{"name":"s","points":[[0,0],[0.5,1]]}],"tables":null,"dataframes":null}}}'
+    )
+
+
+async def test_relative_times_are_told_from_the_clock() -> None:
+    host = Host()
+    await post(host, BODY | {"from": "now-1h", "to": "now"})
+    (asked,) = host.requests
+    assert (asked.time_range.from_ms, asked.time_range.to_ms) == (1_555_321_040_000, 1_555_324_640_000)
+    assert asked.data_source is SOURCES[1]
+
+
+async def test_an_error_in_a_result_is_400_beside_the_data() -> None:
+    response = await post(answering(Result("A", error="no such metric")))
+    assert response.status_code == 400
+    assert response.text == (
+        '{"results":{"A":{"error":"no such metric","refId":"A","series":[],"tables":null,"dataframes":null}},'
+        '"message":"no such metric"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(CallFailed("INVALID_ARGUMENT", "bad <argument>"), 500), (PluginTimeout("too slow"), 504)],
+)
+async def test_a_failed_call_says_why_under_each_query(error: Exception, status: int) -> None:
+    response = await post(failing(error))
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
+    body = response.json()
+    assert (body["message"], body["results"]["A"]["error"]) == (CALL_FAILED, str(error))
+
+
+async def test_no_secret_is_in_an_answer_when_everything_fails() -> None:
+    for error in (CallFailed("UNKNOWN", "boom"), ZeroDivisionError(SOURCES[1])):
+        response = await post(failing(error))
+        assert response.status_code == 500
+        assert "s3cr3t" not in response.text
+
+
+async def test_queries_to_two_data_sources_are_asked_and_answered_together() -> None:
+    body = BODY | {"queries": [{"refId": "A", "datasourceId": 1}, {"refId": "B", "datasourceId": 2}]}
+    response = await post(answering(Result("A")), body)
+    assert response.status_code == 500
+    results = response.json()["results"]
+    assert "error" not in results["A"]
+    assert results["B"]["error"] == "no plugin nobody-datasource is installed"
+
+
+async def test_a_body_over_the_limit_is_413() -> None:
+    response = await post(Host(), BODY | {"x": "y" * 10_000})
+    assert response.status_code == 413
+
+
+async def test_a_long_answer_goes_out_in_parts_of_a_known_length() -> None:
+    result = Result("A", series=(series(query.SMALL_ANSWER), series(1)))
+    expected = encode_answer({"A": result})
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps(BODY).encode()}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "raw_path": b"/api/tsdb/query",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await app_of(answering(result))(scope, receive, send)
+
+    start, *parts = sent
+    assert (b"content-length", str(sum(map(len, expected))).encode()) in start["headers"]
+    assert b"".join(part["body"] for part in parts) == b"".join(expected)
+    assert len(parts) > 1
+    assert [part["more_body"] for part in parts] == [True] * (len(parts) - 1) + [False]
+
+
+async def test_the_call_ends_when_the_client_goes_away() -> None:
+    asked, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: QueryRequest) -> tuple[Result, ...]:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return ()
+
+    body = json.dumps(BODY).encode()
+    async with serving(app_of(Host(answer))) as address, asyncio.timeout(10):
+        host, port = address.split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        head = "POST /api/tsdb/query HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await asked.wait()
+        assert not cancelled.is_set()
+        writer.close()
+        await cancelled.wait()
+
+
+# Where Grafana crashes, guesses, or sends a query to the data source of another one.
+DELIBERATE = {
+    "a query that is null": (400, "queries[0] is null; expected an object with a refId and a datasourceId"),
+    "second query null": (400, "queries[1] is null; expected an object with a refId and a datasourceId"),
+    "datasourceId zero": (400, "Invalid data source ID"),
+    "only the first query's datasourceId counts": (400, "Invalid data source ID"),
+    "query to a type nobody serves": (500, CALL_FAILED),
+}
+
+
+def recorded() -> list[object]:
+    cases = json.loads((GOLDEN / "requests.7.5.5.json").read_text())
+    return [pytest.param(case, id=case["name"]) for case in cases if "/tsdb/query" in case["request"]["path"]]
+
+
+@pytest.mark.parametrize("case", recorded())
+async def test_requests_are_answered_as_recorded_or_better(case: dict[str, Any]) -> None:
+    sent, expected = case["request"], case["response"]
+    text = sent["body_text"] if "body_text" in sent else json.dumps(sent["body"]) if "body" in sent else ""
+    results = (
+        [Result("A", series=(Series("s", np.array([2]), np.array([1.0])),))]
+        if "plugin_response" in case
+        else []
+    )
+    async with client_of(app_of(answering(*results))) as client:
+        response = await client.request(
+            sent["method"], sent["path"], headers=sent.get("headers"), content=text.encode()
+        )
+
+    if case["name"] in DELIBERATE:
+        assert (response.status_code, response.json()["message"]) == DELIBERATE[case["name"]]
+        return
+    assert response.status_code == expected["status"]
+    assert response.headers["content-type"] == expected["content_type"]
+    assert response.text == expected["body_text"]
+    own = {name: value for name, value in response.headers.multi_items() if not name.startswith("content-")}
+    assert own == {name.lower(): value for name, value in expected["headers"]}

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graftage.config import Address, Settings, load_settings
+from graftage.errors import SettingsError
+
+FILE = """
+# a comment
+address = "0.0.0.0:80"
+data = "kept"
+plugins = ["one", "/two"]
+query_timeout = 5
+log_level = "DEBUG"
+
+[plugin."acme-datasource"]
+path = "elsewhere"
+token = "s3cr3t"
+limit = 3
+strict = true
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "graftage.toml"
+    path.write_text(FILE)
+    return path
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as raised:
+        load_settings(path, {}, {})
+    return str(raised.value)
+
+
+def test_without_any_setting_the_defaults_hold():
+    settings = load_settings(None, {"PATH": "/bin"}, {"address": None})
+    assert settings == Settings()
+    assert str(settings.address) == "127.0.0.1:3000"
+    assert settings.database_file == Path("graftage-data/graftage.db")
+    assert settings.key_file == Path("graftage-data/secret.key")
+    assert settings.plugin_folders == (Path("graftage-data/plugins"),)
+
+
+def test_a_file_sets_values_and_its_relative_paths_start_from_its_folder(file, tmp_path):
+    settings = load_settings(file, {}, {})
+    assert settings.address == Address("0.0.0.0", 80)
+    assert settings.data == tmp_path / "kept"
+    assert settings.database_file == tmp_path / "kept" / "graftage.db"
+    assert settings.plugins == (tmp_path / "one", Path("/two"))
+    assert settings.plugin_folders == (tmp_path / "one", Path("/two"), tmp_path / "elsewhere")
+    assert (settings.query_timeout, settings.log_level) == (5.0, "debug")
+
+
+def test_a_plugins_own_table_becomes_texts(file):
+    values = load_settings(file, {}, {}).plugin["acme-datasource"].values
+    assert dict(values) == {"token": "s3cr3t", "limit": "3", "strict": "true"}
+
+
+def test_secrets_do_not_show_in_a_repr(file):
+    assert "s3cr3t" not in repr(load_settings(file, {}, {}))
+
+
+def test_the_environment_wins_over_the_file_and_a_flag_over_both(file):
+    environment = {"GRAFTAGE_QUERY_TIMEOUT": "6", "GRAFTAGE_LOG_LEVEL": "error"}
+    settings = load_settings(file, environment, {"query_timeout": "7", "log_level": None})
+    assert (settings.query_timeout, settings.log_level) == (7.0, "error")
+
+
+def test_folders_in_one_text_are_separated_as_in_path():
+    settings = load_settings(None, {"GRAFTAGE_PLUGINS": "a:/b"}, {})
+    assert settings.plugins == (Path("a"), Path("/b"))
+
+
+def test_no_plugin_folder_at_all_can_be_said():
+    assert load_settings(None, {"GRAFTAGE_PLUGINS": ""}, {}).plugin_folders == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost:0", Address("localhost", 0)),
+        ("[::1]:3000", Address("::1", 3000)),
+    ],
+)
+def test_an_address_is_host_and_port(text, address):
+    settings = load_settings(None, {}, {"address": text})
+    assert settings.address == address
+    assert str(settings.address) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3000", "host", "host:", ":3000", "host:port", "host:65536", "::1:3000"]
+)
+def test_another_address_is_refused(text):
+    with pytest.raises(SettingsError, match=r"flag --address: expected host:port, such as .*, got"):
+        load_settings(None, {}, {"address": text})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
+def test_a_duration_is_a_number_of_seconds_above_zero(value):
+    with pytest.raises(SettingsError, match="flag --query-timeout: expected seconds, more than 0") as raised:
+        load_settings(None, {}, {"query_timeout": value})
+    assert f"got {value!r}" in str(raised.value)
+
+
+def test_a_wrong_value_in_the_environment_names_the_variable():
+    with pytest.raises(
+        SettingsError, match=r"environment variable GRAFTAGE_LOG_FORMAT: .*text, json, got 'xml'"
+    ):
+        load_settings(None, {"GRAFTAGE_LOG_FORMAT": "xml"}, {})
+
+
+def test_an_unknown_variable_is_an_error_that_suggests_the_nearest():
+    with pytest.raises(SettingsError, match="GRAFTAGE_ADRESS is no setting; did you mean 'GRAFTAGE_ADDRESS'"):
+        load_settings(None, {"GRAFTAGE_ADRESS": "x"}, {})
+
+
+@pytest.mark.parametrize("name", ["GRAFTAGE_GOLDEN", "GRAFTAGE_CONFIG", "GRAFTAGE_URL", "OTHER"])
+def test_variables_that_mean_something_else_are_left_alone(name):
+    assert load_settings(None, {name: "x"}, {}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\n\nadress = 1", "bad.toml:3: key 'adress' is no setting; did you mean 'address'?"),
+        (
+            "log_level = 'loud'",
+            "bad.toml:1: key 'log_level': expected one of trace, debug, info, warning, error",
+        ),
+        ("\nquery_timeout = true", "bad.toml:2: key 'query_timeout': expected seconds"),
+        ("plugins = 3", "bad.toml:1: key 'plugins': expected folders"),
+        ("plugins = ['a', 3]", "bad.toml:1: key 'plugins': expected folders"),
+        ("database = 'postgres://db'", "bad.toml:1: key 'database': expected the path of an SQLite file"),
+        ("\n[address]\nhost = 'x'", "bad.toml:2: key 'address': expected host:port"),
+        ("plugin = 1", 'bad.toml:1: expected tables such as [plugin."acme-datasource"]'),
+        ("[plugin]\nacme = 1", "expected a table [plugin.'acme'], not a number"),
+        ("[plugin.a]\n[plugin.b]\nx = []", "bad.toml:3: key 'x' of plugin 'b': expected a text, a number or"),
+        (
+            "[plugin.a]\naddress = 1\npath = 1",
+            "bad.toml:3: key 'path' of plugin 'a': expected a folder, got 1",
+        ),
+        ("a = ", "is not TOML: Invalid value (at end of document)"),
+    ],
+)
+def test_a_wrong_file_is_told_with_line_and_key(tmp_path, text, expected):
+    assert expected in complaint(tmp_path, text)
+
+
+def test_a_wrong_value_of_a_plugin_is_not_repeated(tmp_path):
+    assert "s3cr3t" not in complaint(tmp_path, "[plugin.a]\ntoken = ['s3cr3t']")
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match=r"cannot read the settings file .*no\.toml: No such file"):
+        load_settings(tmp_path / "no.toml", {}, {})
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path):
+    path = tmp_path / "graftage.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="is not UTF-8 text"):
+        load_settings(path, {}, {})
