@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from graftage import DataSource, Field, FieldType, Frame, Query, serve
+from graftage import DataSource, Query, Series, serve
 
 START_MS = 1555324640782
 STEP_MS = 1000
@@ -19,12 +19,10 @@ class Size(msgspec.Struct):
 
 
 class Bench(DataSource):
-    async def query(self, query: Query[Size]) -> list[Frame]:
+    async def query(self, query: Query[Size]) -> list[Series]:
         steps = np.arange(query.model.points)
-        times = (START_MS + STEP_MS * steps).astype("datetime64[ms]").astype("datetime64[ns]")
-        time = Field("time", FieldType.TIME, times)
-        value = Field("series", FieldType.FLOAT64, np.sin(steps / 10) * 100, labels={"host": "a"})
-        return [Frame((time, value))] * query.model.series
+        series = Series("series", START_MS + STEP_MS * steps, np.sin(steps / 10) * 100, {"host": "a"})
+        return [series] * query.model.series
 
 
 serve(Bench)

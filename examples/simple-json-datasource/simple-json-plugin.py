@@ -14,15 +14,13 @@ import http.client
 import ipaddress
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from graftage import DataSource, Field, FieldType, Frame, PluginError, Query, query, serve
+from graftage import DataSource, PluginError, Query, Series, Table, query, serve
 
 TIMEOUT_SECONDS = 30.0
 MOST_BYTES = 256 * 1024 * 1024  # a wrong url may lead to something endless
@@ -69,22 +67,21 @@ class SimpleJson(DataSource):
         self.remote = Remote(settings.url)
 
     @query("search")
-    def search(self, query: Query[Search]) -> Frame:
+    def search(self, query: Query[Search]) -> Table:
         """The metrics whose names a person may choose from."""
         found = self.remote.ask("/search", {"target": query.model.target or ""}, list[str | Found])
         texts = [one.text if isinstance(one, Found) else one for one in found]
         if not any(isinstance(one, Found) for one in found):
-            return _table([Column("text")], [[text] for text in texts])
+            return _table(["text"], [[text] for text in texts])
         values = [one.value if isinstance(one, Found) else None for one in found]
-        rows = [list(row) for row in zip(texts, values, strict=True)]
-        return _table([Column("text"), Column("value")], rows)
+        return _table(["text", "value"], [list(row) for row in zip(texts, values, strict=True)])
 
-    def query(self, query: Query[msgspec.Raw]) -> list[Frame]:
+    def query(self, query: Query[msgspec.Raw]) -> list[Series | Table]:
         """Series and tables. The query's model goes to the backend as it was stored, whatever it holds."""
         span = query.time_range
         question = {"range": {"from": str(span.from_ms), "to": str(span.to_ms)}, "targets": [query.model]}
         answers = self.remote.ask("/query", question, list[Target])
-        return [_frame(answer) for answer in answers]
+        return [_part(answer) for answer in answers]
 
 
 class Remote:
@@ -128,44 +125,21 @@ class Remote:
             raise PluginError(f"{url} answered {status}, but not as expected: {error}") from error
 
 
-def _frame(answer: Target) -> Frame:
+def _part(answer: Target) -> Series | Table:
     if answer.columns:
-        return _table(answer.columns, answer.rows or answer.values or [])
+        return _table([column.text for column in answer.columns], answer.rows or answer.values or [])
     values, times = zip(*answer.datapoints, strict=True) if answer.datapoints else ((), ())
     # NumPy reads None as NaN, which is how a series says that there is no value.
-    value = Field(answer.target or "value", FieldType.FLOAT64, np.array(values, np.float64))
-    return Frame((Field("time", FieldType.TIME, _times(times)), value))
+    return Series(answer.target or "", np.array(times, np.int64), np.array(values, np.float64))
 
 
-def _table(columns: list[Column], rows: list[list[Any]]) -> Frame:
-    """Rows as columns; where one is too short, there is no value. meta: or a time would make it a series."""
-    cells = [[row[index] if index < len(row) else None for row in rows] for index in range(len(columns))]
-    fields = tuple(_field(column, values) for column, values in zip(columns, cells, strict=True))
-    return Frame(fields, meta={"type": "table"})
+def _table(columns: list[str], rows: list[list[Any]]) -> Table:
+    """Cells are of the type that their values have: what a column is declared as is often not true."""
+    return Table.of(columns, [[_cell(cell) for cell in row] for row in rows])
 
 
-def _field(column: Column, cells: list[Any]) -> Field:
-    """A column of the type that its values have: what it is declared as is often not true."""
-    valid = np.array([cell is not None for cell in cells], dtype=bool)
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if column.type == "time" and kinds <= {int, float}:
-        return Field(column.text, FieldType.TIME, _times(cell or 0 for cell in cells), valid)
-    if kinds == {bool}:
-        return Field(column.text, FieldType.BOOL, np.array([bool(cell) for cell in cells]), valid)
-    if kinds == {int} and all(abs(cell or 0) < 2**63 for cell in cells):
-        return Field(column.text, FieldType.INT64, np.array([cell or 0 for cell in cells], np.int64), valid)
-    if kinds and kinds <= {int, float}:
-        return Field(column.text, FieldType.FLOAT64, np.array(cells, np.float64), valid)
-    texts = ["" if cell is None else cell if isinstance(cell, str) else _json(cell) for cell in cells]
-    return Field(column.text, FieldType.STRING, np.array(texts, dtype=object), valid)
-
-
-def _times(milliseconds: Iterable[Number]) -> NDArray[np.datetime64]:
-    return np.array([int(ms) for ms in milliseconds], "datetime64[ms]").astype("datetime64[ns]")
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+def _cell(value: Any) -> Any:
+    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
 
 
 def _excerpt(error: urllib.error.HTTPError) -> str:

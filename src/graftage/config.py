@@ -231,7 +231,7 @@ def _path(value: object, folder: Path) -> Path:
     text = str(value) if isinstance(value, Path) else _text(value)
     if not text or "\0" in text or "://" in text:
         raise ValueError(value)
-    return folder / Path(text).expanduser()
+    return folder / os.path.expanduser(text)  # which leaves `~nobody` as it is, where Path raises
 
 
 def _seconds(value: object, _folder: Path) -> float:

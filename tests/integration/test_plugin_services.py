@@ -159,7 +159,8 @@ async def test_reflection_lists_exactly_what_is_served_in_both_versions(tmp_path
 
 
 async def test_prints_never_reach_the_host_as_a_handshake_but_become_records(tmp_path: Path) -> None:
-    async with started(PRINTING_PLUGIN, tmp_path) as plugin:
+    unbuffered = {"PYTHONUNBUFFERED": None}  # with it, a print before the import would be out already
+    async with started(PRINTING_PLUGIN, tmp_path, environment=unbuffered) as plugin:
         async with plugin.channel() as channel:
             stdio = channel.unary_stream(rpc.STREAM_STDIO)(b"")
             await ask(channel, {"A": "{}"})

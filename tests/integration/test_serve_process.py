@@ -20,7 +20,7 @@ import pytest
 from support.wait import eventually
 
 START_SECONDS = 30  # of a loaded machine
-STOP_SECONDS = 8  # the server's own 3 s for requests, its plugins' 3 s, and some for the machine
+STOP_SECONDS = 20  # the server takes 3 s for requests and its plugins 3 s; the rest is for a loaded machine
 
 WAITS = """#!/bin/sh
 trap '' TERM
@@ -145,32 +145,6 @@ def test_a_port_in_use_is_told_in_one_line(tmp_path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         complaint = refused(tmp_path, "--address", address)
     assert f"cannot listen on {address}: Address already in use" in complaint
-
-
-def test_a_host_that_is_not_here_is_told_in_one_line(tmp_path):
-    assert "cannot listen on 192.0.2.1:3000" in refused(tmp_path, "--address", "192.0.2.1:3000")
-
-
-def test_a_wrong_settings_file_is_told_in_one_line(tmp_path):
-    (tmp_path / "graftage.toml").write_text("\nadress = 'x'\n")
-    complaint = refused(tmp_path, "--config", str(tmp_path / "graftage.toml"))
-    assert "graftage.toml:2: key 'adress' is no setting; did you mean 'address'?" in complaint
-
-
-def test_the_settings_file_can_be_named_in_the_environment(tmp_path):
-    (tmp_path / "graftage.toml").write_text("log_level = 'shout'\n")
-    complaint = refused(tmp_path, GRAFTAGE_CONFIG=str(tmp_path / "graftage.toml"))
-    assert "graftage.toml:1: key 'log_level'" in complaint
-
-
-def test_a_missing_plugin_folder_is_told_in_one_line(tmp_path):
-    assert "the plugin folder nowhere does not exist" in refused(tmp_path, "--plugins", "nowhere")
-
-
-def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
-    (tmp_path / "file").write_text("")
-    complaint = refused(tmp_path, "--data", str(tmp_path / "file" / "data"))
-    assert "cannot write to the data folder" in complaint
 
 
 def test_two_servers_do_not_share_a_data_folder(tmp_path):

@@ -1,7 +1,8 @@
 """Go programs of the interoperability tests, built once a machine and again when their sources change.
 
-Three eras of the plugin system: `old` is go-plugin of early 2018 (before version negotiation and the Shutdown
-service), `grafana6` its release 1.0.1, `current` its newest. Each builds the same two programs, `plugin` and `host`.
+Three eras of the plugin system: `old` is go-plugin of early 2018 (before version negotiation and the
+Shutdown service), `grafana6` its release 1.0.1, `current` its newest. Each builds the same two programs,
+`plugin` and `host`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ BUILD = Path(__file__).parents[2] / "build" / "interop"
 
 
 def build(era: str) -> Path:
-    """The folder with `plugin` and `host` of that era. Skips the test without Go, and fails it where CI runs."""
+    """The folder with `plugin` and `host` of that era. Without Go it skips the test, or fails it in CI."""
     go = shutil.which("go")
     if go is None:
         if os.environ.get("CI"):

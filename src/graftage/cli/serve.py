@@ -7,6 +7,7 @@ settings it was given; 128 and the signal's number when a second signal ended it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 
@@ -54,8 +55,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     set_up_logging(settings.log_level, settings.log_format)
-    run_server(settings, announce=lambda url: print(f"Graftage is ready at {url}", flush=True))
+    run_server(settings, announce=announce)
     return 0
+
+
+def announce(url: str) -> None:
+    # Whoever started the server may not care to read this; that is no reason to stop.
+    with contextlib.suppress(BrokenPipeError):
+        print(f"Graftage is ready at {url}", flush=True)
 
 
 def read_settings(args: argparse.Namespace) -> Settings:

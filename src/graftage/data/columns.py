@@ -106,7 +106,9 @@ def _field_from_list(name: str, values: Sequence[object]) -> Field:
         case "integers":
             return _field_from_integers(name, present, valid)
         case "numbers":
-            return Field(name, FieldType.FLOAT64, np.array([float(value) for value in present], np.float64), valid)
+            return Field(
+                name, FieldType.FLOAT64, np.array([float(value) for value in present], np.float64), valid
+            )
         case "bools":
             return Field(name, FieldType.BOOL, np.array(present, np.bool_), valid)
         case "times":
@@ -130,7 +132,9 @@ def _field_from_integers(name: str, values: Sequence[Any], valid: NDArray[np.boo
 
 def _moments(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:
     """Dates and datetimes as nanoseconds in UTC."""
-    zones = {value.tzinfo is not None for value in values if isinstance(value, datetime) and value is not _EPOCH}
+    zones = {
+        value.tzinfo is not None for value in values if isinstance(value, datetime) and value is not _EPOCH
+    }
     if len(zones) > 1:
         raise ValueError(
             f"column {name!r} mixes datetimes with and without a time zone; give all of them one, such as datetime.UTC"
@@ -156,7 +160,9 @@ def _kind_of(name: str, values: Iterable[object]) -> str:
         return _NUMBER
     if len(kinds) > 1:
         (one, first), (other, second) = list(kinds.items())[:2]
-        raise ValueError(f"column {name!r} mixes {one} ({first!r}) and {other} ({second!r}); expected one of them")
+        raise ValueError(
+            f"column {name!r} mixes {one} ({first!r}) and {other} ({second!r}); expected one of them"
+        )
     return next(iter(kinds), _TEXT)  # nothing but None could be anything
 
 

@@ -69,7 +69,11 @@ class Field:
     config: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.values, np.ndarray) or self.values.ndim != 1 or self.values.dtype != self.type.dtype:
+        if (
+            not isinstance(self.values, np.ndarray)
+            or self.values.ndim != 1
+            or self.values.dtype != self.type.dtype
+        ):
             raise ValueError(
                 f"field {self.name!r} of type {self.type} has {_described(self.values)} as values; expected a flat "
                 f"NumPy array of {self.type.dtype}. frame_from_columns makes fields of other columns"
@@ -88,7 +92,9 @@ class Field:
                 )
         for key, label in (self.labels or {}).items():
             if not isinstance(key, str) or not isinstance(label, str):
-                raise ValueError(f"field {self.name!r} has the label {key!r}: {label!r}; expected text for both")
+                raise ValueError(
+                    f"field {self.name!r} has the label {key!r}: {label!r}; expected text for both"
+                )
 
     def __len__(self) -> int:
         return len(self.values)

@@ -57,7 +57,7 @@ def _walk(text: bytes, *, first_only: bool) -> None:
             raise _Broken("EOF")
         byte = _byte(text, position)
         match wanted, byte:
-            case ("value" | "first value"), (b"{" | b"["):
+            case (("value" | "first value"), (b"{" | b"[")):
                 nesting.append(byte)
                 if len(nesting) > MAX_DEPTH:
                     raise _Broken("exceeded max depth")
@@ -67,13 +67,13 @@ def _walk(text: bytes, *, first_only: bool) -> None:
                 nesting.pop()
                 wanted = "end"
                 position += 1
-            case ("value" | "first value"), _:
+            case (("value" | "first value"), _):
                 position = _past_scalar(text, position)
                 wanted = "end"
-            case ("key" | "first key"), b'"':
+            case (("key" | "first key"), b'"'):
                 position = _past_string(text, position)
                 wanted = "colon"
-            case ("key" | "first key"), _:
+            case (("key" | "first key"), _):
                 raise _broken(text, position, "looking for beginning of object key string")
             case "colon", b":":
                 wanted = "value"

@@ -7,13 +7,13 @@ pkg/services/alerting/conditions/query.go `FrameToSeriesSlice`.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graftage.data.columns import field_from_values
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.labels import labels_text
 from graftage.data.series import Series
@@ -42,7 +42,9 @@ def frame_to_legacy(frame: Frame) -> tuple[tuple[Series, ...], tuple[Table, ...]
 def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
     """A frame named like the series, of `time` and `value`. Raises ValueError for times that nanoseconds cannot hold."""
     if len(series) and max(-int(series.times.min()), int(series.times.max())) > _LAST_MILLISECOND:
-        raise ValueError(f"series {series.name!r} has times beyond the years 1677 to 2262, which frames cannot hold")
+        raise ValueError(
+            f"series {series.name!r} has times beyond the years 1677 to 2262, which frames cannot hold"
+        )
     times = series.times.astype("datetime64[ms]").astype("datetime64[ns]")
     labels = dict(series.labels) or None
     fields = (
@@ -53,9 +55,158 @@ def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
 
 
 def table_to_frame(table: Table, *, ref_id: str = "") -> Frame:
-    """A frame with a field for each column of a table; cells that a short row lacks are missing values."""
+    """A frame with a field for each column of a table; cells that a short row lacks are missing values.
+
+    The kinds of a column's cells decide its type. Numbers under a column named time or date are milliseconds.
+    """
     widest = max(int(table.widths.max(initial=0)), len(table.columns))
     names = table.columns + ("",) * (widest - len(table.columns))
-    rows = list(table.rows())
-    columns = ([row[index] if index < len(row) else None for row in rows] for index in range(widest))
-    return Frame(tuple(_field(name, column) for name, column in zip(names, columns, strict=True)), ref_id=ref_id)
+    return Frame(tuple(_field(table, index, name) for index, name in enumerate(names)), ref_id=ref_id)
+
+
+def _value_fields(frame: Frame) -> list[Field]:
+    """The fields that are series of their own; none if the frame is no wide time series."""
+    typed = (frame.meta or {}).get("type") in _TYPED_SERIES
+    rest = [field for field in frame.fields if field.type is not FieldType.TIME]
+    if typed:  # texts beside a typed time series are extras, and bools count
+        return [field for field in rest if field.type.is_number or field.type is FieldType.BOOL]
+    return rest if all(field.type.is_number for field in rest) else []
+
+
+def _series(frame: Frame, time: Field, field: Field) -> Series:
+    kept = time.present() & field.present()
+    milliseconds = time.values[kept].view(np.int64) // _NANOSECONDS
+    return Series(
+        _series_name(frame, field), milliseconds, field.values[kept].astype(np.float64), field.labels or {}
+    )
+
+
+def _series_name(frame: Frame, field: Field) -> str:
+    config = field.config or {}
+    for key in ("displayName", "displayNameFromDS"):
+        if isinstance(name := config.get(key), str) and name:
+            return name
+    name = field.name or frame.name
+    return f"{name} {{{labels_text(field.labels)}}}" if field.labels else name
+
+
+def _table(frame: Frame) -> Table:
+    kinds = np.empty((len(frame), len(frame.fields)), np.uint8)
+    contents: dict[CellKind, list[tuple[int, NDArray[Any]]]] = {kind: [] for kind in CellKind}
+    for index, field in enumerate(frame.fields):
+        kind, values = _cells(field)
+        kinds[:, index] = np.where(field.present(), kind, CellKind.NULL)
+        contents[kind].append((index, values))
+    return Table(
+        _column_names(frame),
+        np.full(len(frame), len(frame.fields), np.int64),
+        kinds.reshape(-1),
+        _by_row(kinds, contents, CellKind.DOUBLE, np.float64),
+        _by_row(kinds, contents, CellKind.INT64, np.int64),
+        _by_row(kinds, contents, CellKind.BOOL, np.bool_),
+        _by_row(kinds, contents, CellKind.STRING, object).tolist(),
+    )
+
+
+def _column_names(frame: Frame) -> tuple[str, ...]:
+    """The fields' names; the first field of times is named so that a reader takes it for one."""
+    times = [index for index, field in enumerate(frame.fields) if field.type is FieldType.TIME]
+    names = [field.name for field in frame.fields]
+    if times and not any(names[index].lower() in _TIME_NAMES for index in times):
+        names[times[0]] = _TIME_NAMES[0]
+    return tuple(names)
+
+
+def _cells(field: Field) -> tuple[CellKind, NDArray[Any]]:
+    match field.type:
+        case FieldType.TIME:
+            return CellKind.INT64, field.values.view(np.int64) // _NANOSECONDS
+        case FieldType.BOOL:
+            return CellKind.BOOL, field.values
+        case FieldType.STRING | FieldType.JSON:
+            return CellKind.STRING, field.values
+        case FieldType.FLOAT64 | FieldType.FLOAT32:
+            return CellKind.DOUBLE, field.values
+        case FieldType.UINT64 if (field.values > np.uint64(2**63 - 1)).any():
+            return CellKind.DOUBLE, field.values
+        case _:
+            return CellKind.INT64, field.values
+
+
+def _by_row(
+    kinds: NDArray[np.uint8],
+    contents: Mapping[CellKind, list[tuple[int, NDArray[Any]]]],
+    kind: CellKind,
+    dtype: type,
+) -> NDArray[Any]:
+    """The values of one kind in reading order."""
+    columns = contents[kind]
+    cells = np.empty((len(kinds), len(columns)), dtype)
+    for place, (_, values) in enumerate(columns):
+        cells[:, place] = values
+    present: NDArray[np.bool_] = kinds[:, [index for index, _ in columns]] == kind
+    return cells[present]
+
+
+def _field(table: Table, index: int, name: str) -> Field:
+    rows = np.flatnonzero(table.widths > index)
+    cells = (np.cumsum(table.widths) - table.widths)[rows] + index
+    kinds = table.kinds[cells]
+    valid = np.zeros(len(table), np.bool_)
+    valid[rows] = kinds != CellKind.NULL
+    column = _Column(table, rows, cells, kinds)
+    match frozenset(np.unique(kinds).tolist()) - {CellKind.NULL}:
+        case held if held and held <= {CellKind.INT64, CellKind.DOUBLE}:
+            dtype = np.int64 if held == {CellKind.INT64} else np.float64
+            values = column.spread(CellKind.INT64, table.integers, dtype)
+            values += column.spread(CellKind.DOUBLE, table.doubles, dtype)
+            if name.lower() in _TIME_NAMES and (moments := _moments(values, valid)) is not None:
+                return Field(name, FieldType.TIME, moments, valid & np.isfinite(values))
+            return Field(name, FieldType(values.dtype.name), values, valid)
+        case held if held == {CellKind.BOOL}:
+            return Field(name, FieldType.BOOL, column.spread(CellKind.BOOL, table.bools, np.bool_), valid)
+        case _:
+            return Field(name, FieldType.STRING, column.texts(), valid)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The cells under one column of a table. rows: those that have one. cells: their places in reading order."""
+
+    table: Table
+    rows: NDArray[np.intp]
+    cells: NDArray[np.intp]
+    kinds: NDArray[np.uint8]
+
+    def spread(self, kind: CellKind, contents: NDArray[Any], dtype: type) -> NDArray[Any]:
+        """The values of one kind at their rows, and the zero of the type at the others."""
+        chosen = self.kinds == kind
+        ranks = np.cumsum(self.table.kinds == kind) - 1
+        values = np.zeros(len(self.table), dtype)
+        values[self.rows[chosen]] = contents[ranks[self.cells[chosen]]]
+        return values
+
+    def texts(self) -> NDArray[np.object_]:
+        """All values as text, bytes as base64."""
+        texts = np.full(len(self.table), "", object)
+        contents: Mapping[CellKind, Sequence[Any]] = {
+            CellKind.DOUBLE: self.table.doubles.tolist(),
+            CellKind.INT64: self.table.integers.tolist(),
+            CellKind.BOOL: ["true" if value else "false" for value in self.table.bools.tolist()],
+            CellKind.STRING: self.table.texts,
+            CellKind.BYTES: [b64encode(blob).decode() for blob in self.table.blobs],
+        }
+        for kind, values in contents.items():
+            chosen = self.kinds == kind
+            ranks = np.cumsum(self.table.kinds == kind) - 1
+            for row, rank in zip(self.rows[chosen].tolist(), ranks[self.cells[chosen]].tolist(), strict=True):
+                texts[row] = str(values[rank])
+        return texts
+
+
+def _moments(milliseconds: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.datetime64] | None:
+    """Milliseconds as times; None if one of them lies beyond what a frame's times can hold."""
+    known = np.where(valid & np.isfinite(milliseconds), milliseconds, 0)
+    if (np.abs(known.astype(np.float64)) > _LAST_MILLISECOND).any():
+        return None
+    return (known * _NANOSECONDS).astype(np.int64).view("datetime64[ns]")

@@ -25,8 +25,6 @@ class CellKind(IntEnum):
     BYTES = 5
 
 
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """Cells in reading order, row by row, under named columns.
@@ -51,12 +49,16 @@ class Table:
 
     def __post_init__(self) -> None:
         if int(self.widths.sum()) != len(self.kinds):
-            raise ValueError(f"a table's rows have {self.widths.sum()} cells, but there are {len(self.kinds)} kinds")
+            raise ValueError(
+                f"a table's rows have {self.widths.sum()} cells, but there are {len(self.kinds)} kinds"
+            )
         counts = np.bincount(self.kinds, minlength=len(CellKind)).tolist()
         contents = (None, self.doubles, self.integers, self.bools, self.texts, self.blobs)
         for kind, content in zip(CellKind, contents, strict=True):
             if content is not None and len(content) != counts[kind]:
-                raise ValueError(f"a table has {counts[kind]} cells of {kind.name}, but {len(content)} values for them")
+                raise ValueError(
+                    f"a table has {counts[kind]} cells of {kind.name}, but {len(content)} values for them"
+                )
         if len(counts) > len(CellKind):
             raise ValueError(f"a table's cell has kind {len(counts) - 1}; expected one of {list(CellKind)}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import signal
 import socket
@@ -176,7 +177,7 @@ async def run_process(
         ours.setblocking(False)
         try:
             warden = subprocess.Popen(  # noqa: ASYNC220 - it returns when exec has worked: a millisecond or two
-                [sys.executable, "-I", "-S", warden_main.__file__, str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-I", "-S", _warden_program(), str(theirs.fileno()), str(os.getpid())],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
@@ -195,6 +196,12 @@ async def run_process(
         await to_the_end(process.close(), hurry=process.kill)
         process.stdout.close()
         process.stderr.close()
+
+
+def _warden_program() -> str:
+    """The warden's file: compiled if Python could write that down, which halves the time it takes to start."""
+    compiled = importlib.util.cache_from_source(warden_main.__file__)
+    return compiled if os.path.exists(compiled) else warden_main.__file__
 
 
 def _order(executable: Path, environment: Mapping[str, str], folder: Path | None, interpreter: str) -> bytes:

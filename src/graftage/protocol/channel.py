@@ -20,7 +20,10 @@ CHANNEL_OPTIONS: Options = (
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES),
     ("grpc.enable_http_proxy", 0),  # grpcio would ask a proxy even for a socket on this machine
-    ("grpc.client_idle_timeout_ms", NEVER_MS),  # an idle channel must not lose a socket file it cannot find again
+    (
+        "grpc.client_idle_timeout_ms",
+        NEVER_MS,
+    ),  # an idle channel must not lose a socket file it cannot find again
     # gRPC's own reconnecting; a plugin that comes back under its old address is met again soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -49,4 +52,6 @@ def target(network: str, address: str) -> str:
             host, _, port = address.rpartition(":")
             return f"ipv4:127.0.0.1:{port}" if not host else f"dns:///{host}:{port}"
         case _:
-            raise HandshakeError(f"expected network 'unix' or 'tcp', got {network!r}; update the plugin's SDK")
+            raise HandshakeError(
+                f"expected network 'unix' or 'tcp', got {network!r}; update the plugin's SDK"
+            )

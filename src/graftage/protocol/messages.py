@@ -1,6 +1,7 @@
 """The small messages of the plugin system itself, between bytes and plain values.
 
-Generated modules are loaded when the first message is read or written: a plugin prints its handshake before that.
+Generated modules are loaded when the first message is read or written: a plugin prints its handshake
+before that.
 """
 
 from __future__ import annotations
@@ -32,9 +33,7 @@ def encode_output(channel: Output, data: bytes) -> bytes:
     """A `plugin.StdioData` message."""
     from graftage.protocol.pb import goplugin_pb2
 
-    return goplugin_pb2.StdioData(
-        channel=goplugin_pb2.StdioData.Channel.ValueType(channel), data=data
-    ).SerializeToString()
+    return goplugin_pb2.StdioData(channel=channel.name, data=data).SerializeToString()
 
 
 def decode_output(message: bytes) -> tuple[int, bytes]:
@@ -56,4 +55,6 @@ def is_serving(message: bytes) -> bool:
     """Does this `grpc.health.v1.HealthCheckResponse` say SERVING?"""
     from grpc_health.v1 import health_pb2
 
-    return bool(health_pb2.HealthCheckResponse.FromString(message).status == health_pb2.HealthCheckResponse.SERVING)
+    return bool(
+        health_pb2.HealthCheckResponse.FromString(message).status == health_pb2.HealthCheckResponse.SERVING
+    )

@@ -77,7 +77,9 @@ def _write_columns(times: Times, values: Values, width: int) -> bytes:
 
 def _write_values(values: Values) -> bytes:
     """`[1.5,2,null]`, but for exponents."""
-    with np.errstate(invalid="ignore"):  # NaN and what is too large become the smallest integer, which is not exact
+    with np.errstate(
+        invalid="ignore"
+    ):  # NaN and what is too large become the smallest integer, which is not exact
         whole = values.astype(np.int64)
     if (whole == values).all() and _are_exact(whole) and not np.signbit(values[whole == 0]).any():
         return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -119,7 +119,11 @@ def _double(number: float) -> bytes:
 
 
 def _numbers(numbers: NDArray[np.float64] | NDArray[np.int64]) -> Iterator[bytes]:
-    return iter(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")) if len(numbers) else iter(())
+    return (
+        iter(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b","))
+        if len(numbers)
+        else iter(())
+    )
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -116,7 +116,7 @@ class Dispatcher:
         name = self._handlers.method_for(query_type)
         made = instance.making.result()
         model_type = self._models[name]
-        query = Query[Any](
+        query: Query[Any] = Query(  # calling the alias would try to write into a frozen object
             ref_id=asked.ref_id,
             model=plain if model_type is None else decode(asked.json, model_type, what="the query's model"),
             time_range=_time_range(request),

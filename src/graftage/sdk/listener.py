@@ -101,6 +101,7 @@ def listen(server: Server, where: UnixPlan | TcpPlan) -> Address:
 
 
 def _listen_unix(server: Server, where: UnixPlan) -> Address:
+    group = _group_id(where.group) if where.group else None
     path = _free_path(where.directory)
     address = Address("unix", path)
     try:
@@ -109,9 +110,9 @@ def _listen_unix(server: Server, where: UnixPlan) -> Address:
         raise SettingsError(
             f"cannot listen on {path}: {error}; is {where.directory} a directory that this user can write?"
         ) from error
-    if where.group:
+    if group is not None:
         try:
-            os.chown(path, -1, _group_id(where.group))
+            os.chown(path, -1, group)
             os.chmod(path, GROUP_MODE)
         except OSError as error:
             address.remove()

@@ -63,7 +63,8 @@ def _describe_new_reflection() -> None:
         description.package = new
         for message in description.message_type:
             for field in message.field:
-                field.type_name = field.type_name.replace(f".{old}.", f".{new}.")
+                if field.HasField("type_name"):  # a number or text has none, and must not get an empty one
+                    field.type_name = field.type_name.replace(f".{old}.", f".{new}.")
         for method in description.service[0].method:
             method.input_type = method.input_type.replace(f".{old}.", f".{new}.")
             method.output_type = method.output_type.replace(f".{old}.", f".{new}.")

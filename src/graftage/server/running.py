@@ -8,13 +8,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from ipaddress import ip_address
 from typing import Self
 
 import httpx
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 from graftage import __version__
@@ -52,8 +53,6 @@ def run_server(settings: Settings, *, announce: Callable[[str], None]) -> None:
     announce: told the URL once requests are answered. Raises SettingsError when the server cannot be started
     with these settings. Whatever happens, no process of a plugin is left.
     """
-    import uvloop
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, announce))
 
@@ -67,14 +66,18 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
         _warn_of_strangers(listener)
         _check_plugin_folders(settings)
         discovery = discover(settings.plugin_folders)
+        for plugin in discovery.plugins:
+            logger.info(
+                "found plugin %s", plugin.id, extra={"plugin_id": plugin.id, "folder": str(plugin.folder)}
+            )
         async with (
             Host(discovery.plugins, _host_options(settings), problems=discovery.problems) as host,
             proxy.connections() as transport,
         ):
-            server = _Server(
-                _uvicorn_config(make_app(settings, store, host, transport)),
-                ready=lambda: announce(url_of(listener, settings.address)),
-            )
+            url = url_of(listener, settings.address)
+            logger.info("serving at %s", url, extra={"data": str(settings.data)})
+            app = make_app(settings, store, host, transport)
+            server = _Server(_uvicorn_config(app), ready=lambda: announce(url))
             signals.on_stop(server.stop)
             await server.serve(sockets=[listener])
     logger.info("stopped")
@@ -132,8 +135,9 @@ def _check_plugin_folders(settings: Settings) -> None:
     """A folder that somebody named has to be there; our own is made."""
     for folder in settings.plugin_folders:
         if settings.plugins is None and folder.parent == settings.data:
-            folder.mkdir(exist_ok=True)
-        elif not folder.is_dir():
+            with suppress(FileExistsError):
+                folder.mkdir()
+        if not folder.is_dir():
             raise SettingsError(f"the plugin folder {folder} does not exist; make it, or name another one")
 
 

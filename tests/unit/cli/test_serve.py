@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from graftage.cli.main import main
 from graftage.cli.serve import FLAGS, add_parser, read_settings
 from graftage.config import Settings
 
@@ -53,3 +55,59 @@ def test_a_settings_file_named_by_a_flag_wins_over_one_in_the_environment(tmp_pa
     monkeypatch.setenv("GRAFTAGE_CONFIG", str(tmp_path / "one.toml"))
     assert settings().query_timeout == 1.0
     assert settings("--config", str(tmp_path / "two.toml")).query_timeout == 2.0
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Starts a server that cannot start; returns its complaint. What it did to logging is undone."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def start(*flags: str) -> str:
+        flags = ("--address", "127.0.0.1:0", "--data", str(tmp_path / "data"), *flags)
+        assert main(["serve", *flags]) == 2
+        out, err = capsys.readouterr()
+        complaint = err.splitlines()[-1]
+        assert (out, complaint.startswith("graftage: ")) == ("", True)
+        assert "Traceback" not in err
+        return complaint
+
+    yield start
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_wrong_settings_file_is_told(refused, tmp_path):
+    (tmp_path / "graftage.toml").write_text("\nadress = 'x'\n")
+    complaint = refused("--config", str(tmp_path / "graftage.toml"))
+    assert "graftage.toml:2: key 'adress' is no setting; did you mean 'address'?" in complaint
+
+
+def test_a_host_that_is_not_here_is_told(refused):
+    assert "cannot listen on 192.0.2.1:3000" in refused("--address", "192.0.2.1:3000")
+
+
+def test_a_missing_plugin_folder_is_told(refused):
+    assert "the plugin folder nowhere does not exist" in refused("--plugins", "nowhere")
+
+
+def test_a_file_in_place_of_our_plugin_folder_is_told(refused, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "plugins").write_text("")
+    assert "data/plugins does not exist; make it" in refused()
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write to the data folder" in refused("--data", str(tmp_path / "file" / "data"))
+
+
+def test_a_database_that_is_none_is_told(refused, tmp_path):
+    (tmp_path / "letter").write_text("dear grandmother, " * 100)
+    assert "file is not a database" in refused("--database", str(tmp_path / "letter"))
+
+
+def test_a_key_that_is_none_is_told(refused, tmp_path):
+    (tmp_path / "key").write_text("12345")
+    assert "holds no key" in refused("--secret-key-file", str(tmp_path / "key"))

@@ -15,8 +15,16 @@ PROTOS = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.proto"))
 @pytest.mark.parametrize("proto", PROTOS, ids=str)
 def test_generated_modules_are_fresh(proto: Path, tmp_path: Path) -> None:
     made = subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", "-I", SOURCE, f"--python_out={tmp_path}"]
-        + [f"--pyi_out={tmp_path}", str(proto)],
+        [
+            sys.executable,
+            "-m",
+            "grpc_tools.protoc",
+            "-I",
+            SOURCE,
+            f"--python_out={tmp_path}",
+            f"--pyi_out={tmp_path}",
+            proto,
+        ],
         cwd=SOURCE,
         capture_output=True,
         text=True,

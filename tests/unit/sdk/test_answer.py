@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graftage.data.columns import frame_from_columns
 
+from graftage.data.columns import frame_from_columns
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import PluginFault

@@ -205,7 +205,9 @@ def _count_in_reach(data: bytes, position: int, end: int, layout: _Layout, most:
     return count
 
 
-def _read_alike(data: bytes, position: int, end: int, layout: _Layout, count: int, columns: PointColumns) -> int:
+def _read_alike(
+    data: bytes, position: int, end: int, layout: _Layout, count: int, columns: PointColumns
+) -> int:
     """Append those of the next `count` points that are laid out like the first one; how many they are."""
     strides = (layout.stride,)
     different: _Words | None = None
@@ -227,7 +229,9 @@ def _read_alike(data: bytes, position: int, end: int, layout: _Layout, count: in
             words |= _top_bits(ninth, tenth if layout.time_bytes == _LONGEST_TIME else np.zeros_like(tenth))
     else:
         times[:] = 0
-    values[:] = np.ndarray((count,), "<f8", data, position + layout.stride - 8, strides) if layout.has_value else 0
+    values[:] = (
+        np.ndarray((count,), "<f8", data, position + layout.stride - 8, strides) if layout.has_value else 0
+    )
     return count
 
 

@@ -73,6 +73,7 @@ def decode_request(data: bytes) -> QueryRequest:
             secrets=Secrets(source.decryptedSecureJsonData),
         ),
         tuple(
-            Query(query.refId, query.modelJson, query.intervalMs, query.maxDataPoints) for query in message.queries
+            Query(query.refId, query.modelJson, query.intervalMs, query.maxDataPoints)
+            for query in message.queries
         ),
     )

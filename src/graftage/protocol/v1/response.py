@@ -101,5 +101,10 @@ def _write_result(result: Result) -> bytes:
 
 
 def _write_series(series: Series) -> bytes:
-    labels = [write_bytes(2, write_text(1, key) + write_text(2, value)) for key, value in series.labels.items()]
+    labels = [write_bytes(2, _write_label(key, value)) for key, value in series.labels.items()]
     return b"".join((write_text(1, series.name), *labels, *write_points(series.times, series.values)))
+
+
+def _write_label(key: str, value: str) -> bytes:
+    """An entry of a map, which holds key and value even where they are empty."""
+    return write_bytes(1, key.encode("utf-8", "replace")) + write_bytes(2, value.encode("utf-8", "replace"))

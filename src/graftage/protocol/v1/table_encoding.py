@@ -24,7 +24,9 @@ def _cells(table: Table) -> Iterator[bytes]:
         iter(()),
         map(_double, table.doubles.astype("<f8").view("V8").tolist()),
         map(_integer, table.integers.tolist()),
-        iter([b"\x0a\x04\x08\x03\x20\x01" if value else b"\x0a\x02\x08\x03" for value in table.bools.tolist()]),
+        iter(
+            [b"\x0a\x04\x08\x03\x20\x01" if value else b"\x0a\x02\x08\x03" for value in table.bools.tolist()]
+        ),
         (write_bytes(1, b"\x08\x04" + write_text(5, text)) for text in table.texts),
         (write_bytes(1, b"\x08\x05" + (write_bytes(6, blob) if blob else b"")) for blob in table.blobs),
     )

@@ -23,7 +23,7 @@ from graftage.server.routing import Route
 METRIC_REQUEST: Final = Model("dtos.MetricRequest", text("from"), text("to"), items("queries"), flag("debug"))
 
 # Up to here writing JSON takes less time than handing it to another thread and back.
-SMALL_ANSWER: Final = 2_000
+SMALL_ANSWER: Final = 20000
 
 
 def routes(

@@ -1,0 +1,167 @@
+"""The handshake line: every verdict of the reference, and ours where it has none."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graftage.errors import HandshakeError
+from graftage.protocol.handshake import (
+    AppVersionMismatch,
+    AppVersionUnreadable,
+    BadCertificate,
+    CoreVersionMismatch,
+    CoreVersionUnreadable,
+    Handshake,
+    MalformedHandshake,
+    UnsupportedProtocol,
+    UnusableAddress,
+    format_handshake,
+    parse_handshake,
+)
+
+JUNK_OF_2018 = "eyJzdGRvdXRfYWRkciI6IiIsInN0ZGVycl9hZGRyIjoiIn0K"
+DER = "MIGA" + "A" * 171  # a DER sequence of 128 bytes, unpadded
+
+
+@pytest.mark.parametrize(
+    ("line", "handshake"),
+    [
+        (
+            f"1|1|unix|/tmp/plugin1405937478|grpc|{JUNK_OF_2018}",
+            Handshake(1, "unix", "/tmp/plugin1405937478"),
+        ),
+        ("1|1|unix|/tmp/x|grpc|", Handshake(1, "unix", "/tmp/x")),
+        ("1|1|unix|/tmp/x|grpc||true", Handshake(1, "unix", "/tmp/x", multiplex=True)),
+        ("1|1|unix|/tmp/x|grpc||F", Handshake(1, "unix", "/tmp/x", multiplex=False)),
+        ("1|1|unix|/tmp/x|grpc||maybe", Handshake(1, "unix", "/tmp/x")),
+        ("1|2|tcp|:40123|grpc", Handshake(2, "tcp", ":40123")),
+        ("1|1|tcp|localhost:1234|grpc", Handshake(1, "tcp", "localhost:1234")),
+        ("1|1|tcp|[::1]:99|grpc", Handshake(1, "tcp", "[::1]:99")),
+        ("  1|1|unix|/tmp/x|grpc|\t ", Handshake(1, "unix", "/tmp/x")),
+        ("1|1|unix|/tmp/x|grpc|\r", Handshake(1, "unix", "/tmp/x")),
+        ("+1|+1|unix|/tmp/x|grpc", Handshake(1, "unix", "/tmp/x")),
+        (f"01|{'0' * 5000}1|unix|/tmp/x|grpc", Handshake(1, "unix", "/tmp/x")),
+        ("1|1|unix|/tmp/x|grpc||false|8|9", Handshake(1, "unix", "/tmp/x", multiplex=False)),
+        ("1|1|unix|/tmp/ein Ort/ü|grpc|", Handshake(1, "unix", "/tmp/ein Ort/ü")),
+        ("1|1|unix|/tmp/x|grpc|" + "A" * 50, Handshake(1, "unix", "/tmp/x")),
+    ],
+)
+def test_a_good_line_tells_where_the_plugin_listens(line: str, handshake: Handshake) -> None:
+    assert parse_handshake(line.encode(), offered=[1, 2]) == handshake
+
+
+def test_a_long_sixth_field_is_the_plugins_certificate() -> None:
+    handshake = parse_handshake(f"1|1|unix|/tmp/x|grpc|{DER}".encode(), offered=[1])
+    assert handshake.certificate == b"\x30\x81\x80" + bytes(128)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="abstract sockets exist on Linux only")
+def test_an_abstract_socket_can_be_reached_on_linux() -> None:
+    assert parse_handshake(b"1|1|unix|@name|grpc|", offered=[1]).address == "@name"
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "complaint"),
+    [
+        ("", MalformedHandshake, r"as the first line on stdout, got ''; .* logs to stderr only"),
+        ("hello", MalformedHandshake, "got 'hello'"),
+        ("1|1|unix", MalformedHandshake, r"got '1\|1\|unix'"),
+        ("2|1|unix|/tmp/x|grpc", CoreVersionMismatch, "speaks core protocol 2, this host 1"),
+        ("abc|1|unix|/tmp/x|grpc", CoreVersionUnreadable, "in the first field, got 'abc'"),
+        ("1 |1|unix|/tmp/x|grpc", CoreVersionUnreadable, "got '1 '"),
+        ("١|1|unix|/tmp/x|grpc", CoreVersionUnreadable, "first field"),
+        ("1|9|unix|/tmp/x|grpc", AppVersionMismatch, "speaks application protocol 9, this host 1, 2"),
+        ("1|-1|unix|/tmp/x|grpc", AppVersionMismatch, "protocol -1"),
+        ("1|abc|unix|/tmp/x|grpc", AppVersionUnreadable, "in the second field, got 'abc'"),
+        ("1||unix|/tmp/x|grpc", AppVersionUnreadable, "got ''"),
+        ("1|9223372036854775808|unix|/tmp/x|grpc", AppVersionUnreadable, "second field"),
+        (f"1|{'9' * 5000}|unix|/tmp/x|grpc", AppVersionUnreadable, "second field"),
+        ("1|1|udp|127.0.0.1:1|grpc", UnusableAddress, "the network 'udp' is unknown"),
+        ("1|1|UNIX|/tmp/x|grpc", UnusableAddress, "'UNIX' is unknown"),
+        ("1|1|unix||grpc", UnusableAddress, "path is empty"),
+        ("1|1|unix|@|grpc", UnusableAddress, "path is empty"),
+        ("1|1|unix|/" + "x" * 200 + "|grpc", UnusableAddress, "has 201 bytes, the system allows 10"),
+        ("1|1|unix|/tmp/\0|grpc", UnusableAddress, "no UTF-8 text"),
+        ("1|1|tcp|127.0.0.1|grpc", UnusableAddress, "has no port"),
+        ("1|1|tcp|127.0.0.1:99999|grpc", UnusableAddress, "'99999' is no number from 1 to 65535"),
+        ("1|1|tcp|127.0.0.1:|grpc", UnusableAddress, "the port ''"),
+        ("1|1|tcp|127.0.0.1:0|grpc", UnusableAddress, "the port '0'"),
+        ("1|1|tcp|::1:99|grpc", UnusableAddress, "needs brackets"),
+        ("1|1|tcp|[nine]:99|grpc", UnusableAddress, "no IPv6 address"),
+        ("1|1|unix|/tmp/x", UnsupportedProtocol, "got 'netrpc'"),
+        ("1|1|unix|/tmp/x|", UnsupportedProtocol, "got ''"),
+        ("1|1|unix|/tmp/x|netrpc", UnsupportedProtocol, "got 'netrpc'"),
+        ("1|1|unix|/tmp/x|GRPC", UnsupportedProtocol, "got 'GRPC'"),
+        ("1|1|unix|/tmp/x|grpc|" + "?" * 60, BadCertificate, "60 characters"),
+        ("1|1|unix|/tmp/x|grpc|" + "A" * 60, BadCertificate, "60 characters"),
+        (f"1|1|unix|/tmp/x|grpc|{DER}AAAA", BadCertificate, "179 characters"),
+    ],
+)
+def test_a_bad_line_tells_the_author_what_to_fix(line: str, error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error, match=complaint) as caught:
+        parse_handshake(line.encode(), offered=[2, 1])
+    assert type(caught.value) is error
+
+
+def test_the_steps_are_taken_in_order_so_that_the_first_fault_is_told() -> None:
+    with pytest.raises(CoreVersionMismatch):
+        parse_handshake(b"2|x|udp|y|netrpc", offered=[1])
+    with pytest.raises(UnusableAddress):
+        parse_handshake(b"1|1|udp|y|netrpc", offered=[1])
+
+
+def test_a_long_stray_line_is_quoted_shortened() -> None:
+    with pytest.raises(MalformedHandshake) as caught:
+        parse_handshake(b"\x1b[31m" + b"x" * 100_000, offered=[1])
+    assert "(100005 bytes)" in str(caught.value)
+    assert r"\x1b[31m" in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [(False, b"1|1|unix|/tmp/x|grpc|\n"), (True, b"1|1|unix|/tmp/x|grpc||false\n")],
+)
+def test_a_plugin_prints_six_fields_and_a_seventh_only_when_asked(asked: bool, line: bytes) -> None:
+    assert format_handshake(1, "unix", "/tmp/x", multiplex_asked=asked) == line
+
+
+@pytest.mark.parametrize("address", ["/tmp/a|b", "/tmp/a\nb", "/tmp/a\rb"])
+def test_an_address_that_the_line_cannot_carry_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="cannot carry the address"):
+        format_handshake(1, "unix", address)
+
+
+paths = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="|\r\n\0"), min_size=1, max_size=20
+)
+
+
+@given(st.integers(0, 2**31), paths, st.booleans())
+def test_what_a_plugin_prints_is_what_a_host_reads(version: int, path: str, asked: bool) -> None:
+    line = format_handshake(version, "unix", f"/{path}", multiplex_asked=asked)
+    assert line.count(b"\n") == 1
+    assert parse_handshake(line, offered=[version]) == Handshake(
+        version, "unix", f"/{path}", multiplex=False if asked else None
+    )
+
+
+fields = st.one_of(
+    st.sampled_from([b"1", b"+1", b"unix", b"tcp", b":1", b"grpc", b"true", b""]), st.binary(max_size=80)
+)
+
+
+@given(st.one_of(st.binary(), st.lists(fields, max_size=9).map(b"|".join)))
+def test_any_bytes_are_read_or_refused_with_a_printable_text(line: bytes) -> None:
+    try:
+        handshake = parse_handshake(line, offered=[1])
+    except HandshakeError as error:
+        assert str(error).isprintable()
+        assert len(str(error)) < 1500
+    else:
+        assert handshake.version == 1
+        assert handshake.network in {"unix", "tcp"}
