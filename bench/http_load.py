@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 RECEIVE_BYTES = 1 << 20
+EXCERPT = 1000  # bytes of an answer that should not have come
 
 
 class Connection:
@@ -40,7 +41,7 @@ class Connection:
         body = 0
         if not self._missing:
             body = self._buffer.find(b"\r\n\r\n", 0, count) + 4
-            self._missing = _body_length(self._buffer[:body].lower())
+            self._missing = _body_length(bytes(self._buffer[:body]).lower(), bytes(self._buffer[body:count]))
         self._missing -= count - body
         return not self._missing
 
@@ -107,11 +108,11 @@ def load(address: tuple[str, int], path: str, body: bytes, *, connections: int) 
         yield generator
 
 
-def _body_length(head: bytearray) -> int:
+def _body_length(head: bytes, body: bytes) -> int:
     """Raises RuntimeError for an answer that is no success: its numbers would mean nothing."""
     if not (head.startswith(b"http/1.1 200 ") and head.endswith(b"\r\n\r\n")):
-        raise RuntimeError(f"expected status 200, got {bytes(head[:200])!r}")
+        raise RuntimeError(f"expected status 200, got {(head + body)[:EXCERPT]!r}")
     _, _, rest = head.partition(b"\r\ncontent-length:")
     if not rest:
-        raise RuntimeError(f"expected a Content-Length, got {bytes(head)!r}")
+        raise RuntimeError(f"expected a Content-Length, got {head!r}")
     return int(rest.partition(b"\r\n")[0])

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import numpy as np
 
-from graftage import DataSource, PluginError, Query, Series, Table, query, serve
+from graftage import DataSource, PluginError, Query, Series, Table, query_type, serve
 
 TIMEOUT_SECONDS = 30.0
 MOST_BYTES = 256 * 1024 * 1024  # a wrong url may lead to something endless
@@ -66,7 +66,7 @@ class SimpleJson(DataSource):
     def __init__(self, settings: Any) -> None:
         self.remote = Remote(settings.url)
 
-    @query("search")
+    @query_type("search")
     def search(self, query: Query[Search]) -> Table:
         """The metrics whose names a person may choose from."""
         found = self.remote.ask("/search", {"target": query.model.target or ""}, list[str | Found])

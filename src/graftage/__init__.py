@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graftage.data.table import Table as Table
     from graftage.sdk.data_source import DataSource as DataSource
     from graftage.sdk.data_source import PluginError as PluginError
-    from graftage.sdk.data_source import query as query
+    from graftage.sdk.data_source import query_type as query_type
     from graftage.sdk.query import Query as Query
     from graftage.sdk.query import TimeRange as TimeRange
     from graftage.sdk.response import Response as Response
@@ -39,7 +39,7 @@ _HOMES = {
     "Settings": "graftage.sdk.settings",
     "Table": "graftage.data.table",
     "TimeRange": "graftage.sdk.query",
-    "query": "graftage.sdk.data_source",
+    "query_type": "graftage.sdk.data_source",
     "serve": "graftage.sdk.serving",
 }
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from support.nasty import left_behind, open_descriptors
-from support.wait import eventually_async
 
 from graftage.host.launch import LaunchOptions, RunningPlugin, launch
+from support.nasty import left_behind, open_descriptors
+from support.wait import eventually_async
 
 Start = Callable[..., AbstractAsyncContextManager[RunningPlugin]]
 
@@ -30,7 +30,9 @@ async def start() -> AsyncIterator[Start]:
     with tempfile.TemporaryDirectory(prefix="graftage-") as folder:  # short: a socket's path has 107 bytes
         look = left_behind(open_descriptors(), Path(folder))
 
-        def start(executable: Path, *, behaviour: str = "", **options: Any) -> AbstractAsyncContextManager[RunningPlugin]:
+        def start(
+            executable: Path, *, behaviour: str = "", **options: Any
+        ) -> AbstractAsyncContextManager[RunningPlugin]:
             environment = {"TMPDIR": folder, "BEHAVIOUR": behaviour, "PIDS": f"{folder}/pids"}
             environment |= options.pop("environment", {})
             limits: dict[str, Any] = {"start_timeout": 10.0, "stop_grace": 1.0, "term_grace": 0.3} | options

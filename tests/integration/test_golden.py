@@ -1,4 +1,4 @@
-"""The recorded exchanges of real Grafana servers, replayed against a real server with real plugin processes."""
+"""Recorded exchanges of real Grafana servers, replayed against a real server with real plugin processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.golden.run_folder import REPOSITORY
 
 pytestmark = pytest.mark.timeout(240)
 
-# Everything that `/api/tsdb/query` can lead to: from here on it is as Grafana 7.5.5 has it, or better on purpose.
+# Everything that `/api/tsdb/query` can lead to is as Grafana 7.5.5 has it, or better on purpose.
 SCENARIOS = ("series", "tables", "errors", "requests", "ranges", "lifecycle", "basics")
 
 

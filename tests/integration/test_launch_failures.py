@@ -1,4 +1,4 @@
-"""Programs that never become a running plugin: what the error says, how long it takes, and that nothing is left."""
+"""Programs that never become a running plugin: what the error says, when, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.nasty import plain_plugin, script
 
 from graftage.host.launch import StartFailed
 from graftage.protocol import handshake
+from support.nasty import plain_plugin, script
 
 GOOD = "1|1|unix|/nowhere/plugin1|grpc|"
 STAY = "time.sleep(60)"
@@ -170,7 +170,9 @@ async def test_a_folder_is_no_program(start: Any, tmp_path: Path) -> None:
     assert "is a folder" in str(await failure(start, tmp_path, within=1.0))
 
 
-async def test_a_file_without_the_execute_permission_is_told_with_its_mode(start: Any, tmp_path: Path) -> None:
+async def test_a_file_without_the_execute_permission_is_told_with_its_mode(
+    start: Any, tmp_path: Path
+) -> None:
     plugin = script(tmp_path, STAY)
     plugin.chmod(0o644)
     error = await failure(start, plugin, within=1.0)
@@ -234,8 +236,10 @@ async def test_the_plugin_sees_its_own_environment_and_nothing_of_the_warden(
 ) -> None:
     monkeypatch.setenv("PLUGIN_CLIENT_CERT", "of the host's own host")
     plugin = script(tmp_path, "sys.stderr.write(repr(dict(os.environ))); sys.exit(1)")
-    error = await failure(start, plugin, inherit_environment=False, environment={"NAME": "a=b\nc", "EMPTY": ""})
-    seen = eval(error.stderr_tail[0])  # noqa: S307 - a literal that this test printed
+    error = await failure(
+        start, plugin, inherit_environment=False, environment={"NAME": "a=b\nc", "EMPTY": ""}
+    )
+    seen = eval(error.stderr_tail[0])
     seen.pop("LC_CTYPE", None)  # the script's own interpreter adds it
     assert seen == {
         "TMPDIR": seen["TMPDIR"],

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.nasty import descendants_of, is_alive, plain_plugin, script
 from support.wait import eventually
 
@@ -49,7 +50,9 @@ def test_a_host_that_is_killed_leaves_no_process_and_no_socket(
         plugin = int(say(host))
         pids = folder / "pids"
         count = len(behaviour.split(",")) - 1
-        eventually(lambda: not count or (pids.exists() and pids.read_text().count("\n") == count), what="children")
+        eventually(
+            lambda: not count or (pids.exists() and pids.read_text().count("\n") == count), what="children"
+        )
         everybody = descendants_of(host.pid)
         assert plugin in everybody
         assert len(everybody) >= 2 + count

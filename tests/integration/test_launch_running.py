@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.nasty import plain_plugin
-from support.wait import eventually_async
 
 from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
 from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable, WireError
+from support.nasty import plain_plugin
+from support.wait import eventually_async
 
 REQUEST = QueryRequest(TimeRange(0, 1000), DataSourceSettings(1, 1, "test", "test-plugin"), (Query("A"),))
 
@@ -51,12 +51,14 @@ async def test_an_answer_above_the_limit_fails_that_call_only(start: Any, plugin
 
 async def test_a_refused_call_brings_the_whole_text(start: Any, plugin: Path) -> None:
     async with start(plugin, behaviour="refuse-query") as running:
-        with pytest.raises(CallFailed, match="no such table: x{100000}") as caught:
+        with pytest.raises(CallFailed, match=r"no such table: x{100000}") as caught:
             await running.client.query(REQUEST, timeout=5)
         assert caught.value.status == "INVALID_ARGUMENT"
 
 
-async def test_a_plugin_that_calls_something_else_unavailable_is_still_there(start: Any, plugin: Path) -> None:
+async def test_a_plugin_that_calls_something_else_unavailable_is_still_there(
+    start: Any, plugin: Path
+) -> None:
     async with start(plugin, behaviour="say-unavailable") as running:
         with pytest.raises(CallFailed, match="the database is down") as caught:
             await running.client.query(REQUEST, timeout=5)
@@ -99,7 +101,9 @@ async def test_a_stopped_plugin_times_out_and_goes_on_when_continued(start: Any,
 
 async def test_a_plugin_that_dies_in_a_call_is_unavailable_with_its_status(start: Any, plugin: Path) -> None:
     async with start(plugin, behaviour="exit-on-query") as running:
-        with pytest.raises(PluginUnavailable, match="plugin 'test-plugin' is not there: it exited with status 7"):
+        with pytest.raises(
+            PluginUnavailable, match="plugin 'test-plugin' is not there: it exited with status 7"
+        ):
             await running.client.query(REQUEST, timeout=5)
         assert str(await running.wait_exit()) == "status 7"
         with pytest.raises(PluginUnavailable, match="status 7"):
@@ -119,14 +123,18 @@ async def test_the_end_of_the_process_is_known_at_once_and_logged(
 
 
 async def test_a_call_in_flight_when_the_plugin_is_stopped_is_unavailable(start: Any, plugin: Path) -> None:
-    async with start(plugin, behaviour="hang-on-query,deaf-to-shutdown,deaf-to-term", stop_grace=0.1) as running:
+    async with start(
+        plugin, behaviour="hang-on-query,deaf-to-shutdown,deaf-to-term", stop_grace=0.1
+    ) as running:
         call = asyncio.ensure_future(running.client.query(REQUEST, timeout=30))
         await eventually_async(lambda: running.client is not None)
     with pytest.raises(PluginUnavailable):
         await call
 
 
-async def test_a_deleted_socket_does_no_harm_as_long_as_the_connection_stands(start: Any, plugin: Path) -> None:
+async def test_a_deleted_socket_does_no_harm_as_long_as_the_connection_stands(
+    start: Any, plugin: Path
+) -> None:
     async with start(plugin) as running:
         socket_file(running.pid).unlink()
         await running.client.query(REQUEST, timeout=5)
@@ -157,7 +165,9 @@ async def test_what_the_program_prints_over_grpc_is_logged_at_debug(
     assert record.name == "host.plain"
 
 
-@pytest.mark.parametrize("behaviour", ["flood-stdout", "flood-stderr", "flood-lines", "junk-to-stdout"])
+@pytest.mark.parametrize(
+    "behaviour", ["flood-stdout", "flood-stderr", "flood-lines", "junk-to-stdout", "flood-print"]
+)
 async def test_a_flood_of_output_is_drained_and_hurts_nobody(
     start: Any, plugin: Path, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.nasty import is_alive, plain_plugin
 from support.wait import eventually_async
 
@@ -124,7 +125,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert list(tmp_path.iterdir()) == [plugin]
+    assert os.listdir(tmp_path) == [plugin.name]
 
 
 async def test_a_socket_folder_is_made_for_the_process_and_removed_after_it(
@@ -161,11 +162,15 @@ async def test_a_plugin_whose_warden_is_killed_is_gone_and_noticed(start: Any, p
 
 async def left(pid: int) -> list[int]:
     """The processes that `plugins/plain.py` has left on purpose, once it has."""
+    await eventually_async(lambda: written_pids(pid), what="a process is left")
+    return written_pids(pid)
+
+
+def written_pids(pid: int) -> list[int]:
     environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     name = next(entry for entry in environment if entry.startswith(b"PIDS=")).removeprefix(b"PIDS=")
     file = Path(os.fsdecode(name))
-    await eventually_async(lambda: file.exists() and file.read_text().endswith("\n"), what="a process is left")
-    return [int(line) for line in file.read_text().split()]
+    return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def parent_of(pid: int) -> int:

@@ -21,7 +21,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from graftage import DataSource, Frame, PluginError, Query, Response, Settings, query, serve
+from graftage import DataSource, Frame, PluginError, Query, Response, Settings, query_type, serve
 from graftage.data.columns import frame_from_columns
 
 log = logging.getLogger("weather")
@@ -41,37 +41,37 @@ class Weather(DataSource):
         self.station = settings.json.station
         self.token = settings.secrets.get("token", "")
 
-    @query("series")
+    @query_type("series")
     async def series(self, query):
         return {"time": TIMES, "rain": [0.5, 1.5]}
 
-    @query("frames")
+    @query_type("frames")
     def frames(self, query) -> list[Frame]:
         rain = frame_from_columns({"time": TIMES, "rain": [0.5, 1.5]})
         return [rain, frame_from_columns({"city": ["Köln", "Bonn"], "rain": [1, 2]})]
 
-    @query("forecast")
+    @query_type("forecast")
     async def forecast(self, query: Query[Forecast]) -> Response:
         return Response({"days": [query.model.days]}, meta={"station": self.station}, error="only a guess")
 
-    @query("none")
+    @query_type("none")
     async def nothing(self, query):
         pass
 
-    @query("fail")
+    @query_type("fail")
     def fail(self, query):
         log.info("about to fail", extra={"city": "Köln"})
         raise LookupError("no such city")
 
-    @query("refuse")
+    @query_type("refuse")
     async def refuse(self, query):
         raise PluginError("pick a city first")
 
-    @query("unsendable")
+    @query_type("unsendable")
     async def unsendable(self, query):
         return Response(error="half \\ud800")
 
-    @query("wait")
+    @query_type("wait")
     async def wait(self, query):
         try:
             print("waiting")

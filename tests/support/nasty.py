@@ -1,4 +1,4 @@
-"""Programs that are no good plugins, or good ones that are told to misbehave, and the proof that none is left."""
+"""Programs that are no good plugins, or are told to misbehave, and the proof that none is left."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def open_descriptors() -> set[str]:
 
 
 def left_behind(before: set[str], folder: Path) -> Callable[[], list[str]]:
-    """What there is now beside what there was: descriptors, child processes, sockets and folders of plugins."""
+    """What there is now that was not there: descriptors, processes, plugins' sockets and folders."""
 
     def look() -> list[str]:
         descriptors = [f"descriptor {name}" for name in open_descriptors() - before]

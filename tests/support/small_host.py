@@ -23,7 +23,9 @@ async def main() -> None:
         }
     )
     print("begun", flush=True)
-    async with launch(Path(sys.argv[1]), plugin_id="p", options=options, logger=logging.getLogger()) as plugin:
+    async with launch(
+        Path(sys.argv[1]), plugin_id="p", options=options, logger=logging.getLogger()
+    ) as plugin:
         print(plugin.pid, flush=True)
         await asyncio.sleep(60)
 

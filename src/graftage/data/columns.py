@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -52,10 +53,10 @@ def field_from_values(name: str, values: object) -> Field:
             raise _no_column(name, values)
         case list() | tuple():
             return _field_from_list(name, values)
+        case array() if values.typecode != "u":
+            return _field_from_array(name, np.array(values))
         case _ if hasattr(values, "__array__"):
             return _field_from_array(name, np.asarray(values))
-        case range():
-            return _field_from_list(name, values)
         case Iterable():
             return _field_from_list(name, list(values))
         case _:

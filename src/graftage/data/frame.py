@@ -84,12 +84,12 @@ class Field:
                 "expected as many bools"
             )
         if self.type in (FieldType.STRING, FieldType.JSON):
-            strange = next((value for value in self.values if not isinstance(value, str)), None)
-            if strange is not None:
-                raise ValueError(
-                    f"field {self.name!r} of type {self.type} holds {type(strange).__name__} {strange!r}; expected "
-                    "str everywhere, and `valid` to tell which are missing"
-                )
+            for value in self.values:
+                if not isinstance(value, str):
+                    raise ValueError(
+                        f"field {self.name!r} of type {self.type} holds {type(value).__name__} {value!r}; "
+                        "expected str everywhere, and `valid` to tell which are missing"
+                    )
         for key, label in (self.labels or {}).items():
             if not isinstance(key, str) or not isinstance(label, str):
                 raise ValueError(

@@ -51,9 +51,7 @@ class PluginClient:
             ) from error
 
     async def ping(self, timeout: float = 5.0) -> None:
-        """Ask whether the plugin serves. Raises as `query`, and PluginUnavailable if it says that it does
-        not.
-        """
+        """Ask whether the plugin serves. Raises as `query`, and PluginUnavailable if it says no."""
         answer = await self._call(self._check, messages.encode_health_check(rpc.HEALTH_NAME), timeout)
         if not messages.is_serving(answer):
             raise PluginUnavailable(

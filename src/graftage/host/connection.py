@@ -16,15 +16,23 @@ from contextlib import asynccontextmanager
 import grpc
 import grpc.aio
 
+from graftage.errors import WireError
+from graftage.host.allowance import Allowance
 from graftage.host.last_steps import to_the_end
 from graftage.protocol import messages, rpc
 from graftage.protocol.channel import CHANNEL_OPTIONS, target
 from graftage.protocol.handshake import Handshake
 
 _LOOK_SECONDS = 0.25
+_MESSAGE_COST = 16 * 1024  # to read a message costs more than its bytes; this many more, for the pace
 
 # Plugins that lack a service, and plugins that are just ending, are no reason for a line in the log.
-_QUIET = {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+_QUIET = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+}
 
 
 class NoAnswer(Exception):
@@ -56,6 +64,8 @@ async def check_answers(channel: grpc.aio.Channel, *, timeout: float) -> bool:
         if error.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}:
             raise NoAnswer(error.details() or error.code().name) from error
         return error.code() is grpc.StatusCode.UNIMPLEMENTED
+    except WireError as error:
+        raise NoAnswer(str(error)) from error
 
 
 async def ask_to_shut_down(channel: grpc.aio.Channel, *, timeout: float) -> bool:
@@ -75,28 +85,34 @@ async def hold_broker(channel: grpc.aio.Channel, logger: logging.Logger) -> None
     """Keep the broker's stream open, as every plugin expects, without offering or taking any connection."""
     stream = channel.stream_stream(rpc.START_BROKER, None, None)(None)
     try:
-        async for _ in stream:
-            pass
-    except grpc.aio.AioRpcError as error:
-        _log_end(logger, "broker", error)
+        code = await stream.code()  # what it offers meanwhile is not even read
+        logger.log(_end_level(code), "the plugin's broker stream ended: %s", code.name)
     finally:
         stream.cancel()
 
 
 async def copy_output(
-    channel: grpc.aio.Channel, feed: Mapping[int, Callable[[bytes], None]], logger: logging.Logger
+    channel: grpc.aio.Channel,
+    feed: Mapping[int, Callable[[bytes], None]],
+    pace: Allowance,
+    logger: logging.Logger,
 ) -> None:
     """Hand on what the plugin's program prints, until the plugin ends the stream. feed: by channel number."""
     stream = channel.unary_stream(rpc.STREAM_STDIO, None, None)(messages.EMPTY)
+    loop = asyncio.get_running_loop()
     try:
         async for message in stream:
             number, data = messages.decode_output(message)
             if number in feed:
                 feed[number](data)
             else:
-                logger.warning("the plugin printed to channel %d, which is unknown; left out", number)
+                logger.debug("the plugin printed to channel %d, which is unknown; left out", number)
+            # Who is not read must wait: gRPC's flow control stops a plugin that prints too fast.
+            await asyncio.sleep(pace.borrow(len(data) + _MESSAGE_COST, loop.time()))
     except grpc.aio.AioRpcError as error:
-        _log_end(logger, "stdio", error)
+        logger.log(_end_level(error.code()), "the plugin's stdio stream ended: %s", error.details())
+    except WireError as error:
+        logger.warning("the plugin's stdio stream is not read any more: %s", error)
     finally:
         stream.cancel()
 
@@ -137,6 +153,5 @@ def is_gone(handshake: Handshake) -> bool:
     return path != "" and not os.path.exists(path)
 
 
-def _log_end(logger: logging.Logger, name: str, error: grpc.aio.AioRpcError) -> None:
-    level = logging.DEBUG if error.code() in _QUIET else logging.WARNING
-    logger.log(level, "the plugin's %s stream ended: %s %s", name, error.code().name, error.details())
+def _end_level(code: grpc.StatusCode) -> int:
+    return logging.DEBUG if code in _QUIET else logging.WARNING

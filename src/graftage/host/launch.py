@@ -96,9 +96,7 @@ class RunningPlugin:
 
 
 class _NotRunning(Exception):
-    """Why a start cannot go on, when it is not about the handshake's words. about_file: look at the file,
-    too.
-    """
+    """Why a start cannot go on, if not for the handshake's words. about_file: the file may be at fault."""
 
     def __init__(self, reason: str, *, about_file: bool = False) -> None:
         super().__init__(reason)
@@ -277,11 +275,9 @@ async def _standing(
     options: LaunchOptions,
     logger: logging.Logger,
 ) -> AsyncIterator[None]:
-    """What goes on as long as the plugin runs: its standing streams, and the watch. Stops the plugin in the
-    end.
-    """
+    """What goes on beside a plugin that runs: its standing streams and the watch. In the end, stops it."""
     broker = asyncio.ensure_future(connection.hold_broker(channel, logger))
-    printed = asyncio.ensure_future(connection.copy_output(channel, output.printed, logger))
+    printed = asyncio.ensure_future(connection.copy_output(channel, output.printed, output.pace, logger))
     watch = asyncio.ensure_future(_end_when_lost(process, channel, handshake, options, logger))
 
     async def end() -> None:

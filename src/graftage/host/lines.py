@@ -18,9 +18,7 @@ class Line:
 
 
 class LineCutter:
-    """Takes bytes in any portions, gives lines. Remembers less than `limit` bytes and what was just put
-    in.
-    """
+    """Takes bytes in any portions, gives lines. Between the portions it holds less than `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -1,6 +1,4 @@
-"""A plugin's two pipes: the first line on stdout is its handshake, the rest and all of stderr is for the
-log.
-"""
+"""What a plugin writes: the first line on stdout is its handshake, all the rest is for the log."""
 
 from __future__ import annotations
 
@@ -59,9 +57,7 @@ class Announcement:
 
 
 class Stderr:
-    """What a plugin prints on stderr: log records and plain text, each line at its level; the last are
-    kept.
-    """
+    """What a plugin prints on stderr: records and plain text, each at its level. The last lines are kept."""
 
     def __init__(self, log: PluginLog, *, line_limit: int) -> None:
         self._cutter = LineCutter(line_limit)
@@ -97,9 +93,7 @@ class Stderr:
 
 
 class PrintedText:
-    """What a plugin's program prints after the handshake; it arrives over gRPC, in chunks that are no
-    lines.
-    """
+    """What a plugin's program prints once it serves: it arrives over gRPC, in chunks that are no lines."""
 
     def __init__(self, log: PluginLog, stream: str, *, line_limit: int) -> None:
         self._cutter = LineCutter(line_limit)
@@ -138,9 +132,7 @@ class PluginOutput:
         def log(stream: str) -> PluginLog:
             return PluginLog(logger, plugin_id, stream, Allowance(options.log_rate, options.log_burst))
 
-        def pace() -> Allowance:
-            return Allowance(options.output_rate, options.output_rate)
-
+        self.pace = _pace(options)  # of what is printed; the pipes have their own
         self.announcement = Announcement(log("stdout"))
         self._stderr = Stderr(log("stderr"), line_limit=options.log_line_limit)
         self._printed = {
@@ -148,8 +140,8 @@ class PluginOutput:
             Output.STDERR: PrintedText(log("printed text"), "stderr", line_limit=options.log_line_limit),
         }
         self._pipes = (
-            Drain(process.stdout, self.announcement.feed, self.announcement.finish, pace()),
-            Drain(process.stderr, self._stderr.feed, self._stderr.finish, pace()),
+            Drain(process.stdout, self.announcement.feed, self.announcement.finish, _pace(options)),
+            Drain(process.stderr, self._stderr.feed, self._stderr.finish, _pace(options)),
         )
 
     @property
@@ -173,3 +165,7 @@ class PluginOutput:
                 pipe.close()
             for text in self._printed.values():
                 text.finish()
+
+
+def _pace(options: LaunchOptions) -> Allowance:
+    return Allowance(options.output_rate, options.output_rate)

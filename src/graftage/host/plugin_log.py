@@ -1,6 +1,4 @@
-"""What a plugin says, as records of the host's log: with the plugin's id, and never more than the host can
-bear.
-"""
+"""What a plugin says, as records of the host's log: under its id, and no more than the host can bear."""
 
 from __future__ import annotations
 
@@ -65,9 +63,7 @@ class PluginLog:
 
 
 def _text(record: LogRecord) -> str:
-    """The message and its pairs, as hclog writes them for people. The log has its own time for each
-    record.
-    """
+    """The message and its pairs, as hclog writes them for people; the log has a time of its own."""
     pairs = [f"{name}={_value(value)}" for name, value in record.fields.items() if name != "timestamp"]
     return " ".join([f"{record.message}:" if pairs and record.message else record.message, *pairs])
 

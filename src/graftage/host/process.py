@@ -48,9 +48,8 @@ class PluginProcess:
         self.pid = 0
         self.exit: asyncio.Future[ExitStatus] = loop.create_future()
         self.exited = asyncio.Event()
-        self.stuck = False  # the kernel did not let it die
         self.told_to_end = False
-        self.why = ""  # the host's reason to end it, for its ExitStatus
+        self.why = ""  # what the host knows of the reason, for the ExitStatus
         self._started: asyncio.Future[None] = loop.create_future()
         self._gone = asyncio.Event()
         self._warden = warden
@@ -91,7 +90,7 @@ class PluginProcess:
                 await self._gone.wait()
 
     async def close(self) -> None:
-        """Kill what is left and wait for its end, for a limited time; `stuck` tells of a failure."""
+        """Kill what is left and wait for its end, for a limited time."""
         self.kill()
         try:
             async with asyncio.timeout(KILL_SECONDS):
@@ -99,9 +98,10 @@ class PluginProcess:
                 while self._warden.poll() is None:  # noqa: ASYNC110 - a process tells of its end to nobody
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
+            if not self._gone.is_set():
+                self.why = f"the kernel did not let it die within {KILL_SECONDS:g} s; it may still be there"
             self._warden.kill()
             self._warden.wait()
-            self.stuck = True
         finally:
             self._hang_up()
 
@@ -199,7 +199,7 @@ async def run_process(
 
 
 def _warden_program() -> str:
-    """The warden's file: compiled if Python could write that down, which halves the time it takes to start."""
+    """The warden's file: the compiled one where Python could write it, which starts in half the time."""
     compiled = importlib.util.cache_from_source(warden_main.__file__)
     return compiled if os.path.exists(compiled) else warden_main.__file__
 

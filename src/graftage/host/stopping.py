@@ -25,6 +25,7 @@ async def stop(
     logger: logging.Logger,
 ) -> None:
     """Return when nothing is left of the plugin: `grace` + `term_grace` + `KILL_SECONDS` later at worst."""
+    process.told_to_end = True
     if await _ends_when_asked(process, channel, grace) or await terminate(process, term_grace):
         logger.debug("the plugin ended in good order")
     elif not process.exit.done():

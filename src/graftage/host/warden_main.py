@@ -162,7 +162,8 @@ class Warden:
 
     def _start(self, order: bytes) -> bool:
         executable, interpreter, folder, *variables = order.split(b"\0")
-        environment = dict(variable.split(b"=", 1) for variable in variables)
+        # A name may be empty where a shell left something odd behind; exec would refuse all for its sake.
+        environment = dict(variable.split(b"=", 1) for variable in variables if not variable.startswith(b"="))
         try:
             step = "mkdir"
             if folder:

@@ -5,6 +5,8 @@ Source: the settings of hashicorp/go-plugin's client and server, and what grpcio
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from graftage.errors import HandshakeError
 
 # Error texts travel in trailers; grpcio cuts the call at 8 to 16 KiB of them unless told otherwise.
@@ -42,12 +44,12 @@ def server_options(*, receive_bytes: int = UNLIMITED) -> Options:
 
 
 def target(network: str, address: str) -> str:
-    """grpcio's spelling of an advertised address. Raises HandshakeError for a network it cannot dial."""
+    """grpcio's spelling of an advertised address, a URI. Raises HandshakeError for an unknown network."""
     match network:
         case "unix" if address.startswith("@"):
-            return f"unix-abstract:{address[1:]}"
+            return f"unix-abstract:{quote(address[1:])}"
         case "unix":
-            return f"unix:{address}"
+            return f"unix:{quote(address)}"
         case "tcp":
             host, _, port = address.rpartition(":")
             return f"ipv4:127.0.0.1:{port}" if not host else f"dns:///{host}:{port}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from graftage.errors import WireError
+
 EMPTY = b""  # plugin.Empty and google.protobuf.Empty on the wire
 
 
@@ -37,10 +39,15 @@ def encode_output(channel: Output, data: bytes) -> bytes:
 
 
 def decode_output(message: bytes) -> tuple[int, bytes]:
-    """Channel number (known to `Output` or not) and bytes of a `plugin.StdioData` message."""
+    """Channel number (known to `Output` or not) and bytes of a `plugin.StdioData`. Raises WireError."""
+    from google.protobuf.message import DecodeError
+
     from graftage.protocol.pb import goplugin_pb2
 
-    chunk = goplugin_pb2.StdioData.FromString(message)
+    try:
+        chunk = goplugin_pb2.StdioData.FromString(message)
+    except DecodeError as error:
+        raise WireError(f"expected a plugin.StdioData message, got {message[:40]!r}: {error}") from error
     return int(chunk.channel), chunk.data
 
 
@@ -52,9 +59,12 @@ def encode_health_check(service: str) -> bytes:
 
 
 def is_serving(message: bytes) -> bool:
-    """Does this `grpc.health.v1.HealthCheckResponse` say SERVING?"""
+    """Does this `grpc.health.v1.HealthCheckResponse` say SERVING? Raises WireError."""
+    from google.protobuf.message import DecodeError
     from grpc_health.v1 import health_pb2
 
-    return bool(
-        health_pb2.HealthCheckResponse.FromString(message).status == health_pb2.HealthCheckResponse.SERVING
-    )
+    try:
+        response = health_pb2.HealthCheckResponse.FromString(message)
+    except DecodeError as error:
+        raise WireError(f"expected a HealthCheckResponse, got {message[:40]!r}: {error}") from error
+    return bool(response.status == health_pb2.HealthCheckResponse.SERVING)

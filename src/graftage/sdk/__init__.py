@@ -6,6 +6,8 @@ cannot get between the host and the handshake line.
 
 from __future__ import annotations
 
-from graftage.sdk import stdout
+from graftage.sdk import launcher, stdout
+
+__all__ = ["launcher", "stdout"]  # both are loaded first of all: what they look at changes later
 
 stdout.take_if_launched()

@@ -24,7 +24,7 @@ class DataSource:
             async def query(self, query):
                 return {"time": [query.time_range.start, query.time_range.end], "rain": [0.0, 1.5]}
 
-    Deriving from it is optional: any class with a `query` method, or with methods decorated by `@query`,
+    Deriving from it is optional: any class with a `query` method, or with methods decorated by `@query_type`,
     serves. Handlers are `async def` or `def`; a plain function runs in a worker thread. So does `__init__`:
     what must be created inside the event loop, or awaited, belongs in `async def setup(self)`. `close` or
     `aclose` is called when the object is no longer needed.
@@ -37,14 +37,15 @@ class DataSource:
         self.settings = settings
 
 
-def query(*query_types: str) -> Callable[[_F], _F]:
+def query_type(*query_types: str) -> Callable[[_F], _F]:
     """Make a method the handler of these query types: the `queryType` of a query's model.
 
-    The method called `query` takes all other types. In a class that has both, write `query` last: inside the
-    class, that name means the method from there on.
+    The method called `query` takes all other types.
     """
     if not query_types or not all(isinstance(name, str) for name in query_types):
-        raise TypeError('@query takes the query types that the method answers, as in @query("forecast")')
+        raise TypeError(
+            '@query_type takes the query types that the method answers, as in @query_type("forecast")'
+        )
 
     def mark(handler: _F) -> _F:
         setattr(handler, QUERY_TYPES, (*query_types, *getattr(handler, QUERY_TYPES, ())))

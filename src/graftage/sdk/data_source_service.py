@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from graftage.backend.query import Result
     from graftage.sdk.dispatch import Dispatcher
 
-CANCEL_SECONDS = 0.2
-CLOSE_SECONDS = 0.3
+CANCEL_SECONDS = 0.1
+CLOSE_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 

@@ -59,9 +59,10 @@ class Dispatcher:
             try:
                 async with self._instances.use(asked) as instance:
                     results = await self._answer_all(request, instance)
-            except Exception as error:
-                _log_failure("the data source cannot be set up", error)
-                text = error_text(error)
+            except BaseException as error:
+                if _comes_from_outside(error):
+                    raise
+                text = _log_failure("the data source cannot be set up", error)
                 results = tuple(Result(query.ref_id, error=text) for query in request.queries)
             log.debug(
                 "query answered",
@@ -97,17 +98,10 @@ class Dispatcher:
         with log_fields(refId=asked.ref_id):
             try:
                 return await self._ask(request, asked, instance, cancelled)
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
+            except BaseException as error:
+                if _comes_from_outside(error):
                     raise
-                _log_failure("the query failed", error)  # the author's own task was cancelled, not this call
-                return Result(asked.ref_id, error="the query was cancelled inside the plugin")
-            except GeneratorExit:
-                raise
-            except BaseException as error:  # not even sys.exit() in a handler may end the plugin
-                _log_failure("the query failed", error)
-                return Result(asked.ref_id, error=error_text(error))
+                return Result(asked.ref_id, error=_log_failure("the query failed", error))
 
     async def _ask(
         self, request: QueryRequest, asked: AskedQuery, instance: Instance, cancelled: Event
@@ -145,6 +139,8 @@ class Dispatcher:
 
 def _call_plain(handler: Any, query: Query[Any]) -> Any:
     """The result of a plain handler, written in its own thread; an awaitable if it returned one after all."""
+    if query.cancelled:  # while it waited for a thread
+        return Result(query.ref_id)
     returned = handler(query)
     return returned if inspect.isawaitable(returned) else result_of(query.ref_id, returned)
 
@@ -163,9 +159,19 @@ def _time_range(request: QueryRequest) -> TimeRange:
     return TimeRange(asked.from_ms, asked.to_ms, asked.from_raw, asked.to_raw)
 
 
-def _log_failure(message: str, error: BaseException) -> None:
-    """An error that its author meant for the user says all there is to say; others need their traceback."""
+def _comes_from_outside(error: BaseException) -> bool:
+    """Is this the call itself being cancelled? All else is a failure of the author's code, even its own
+    cancelled tasks and a `sys.exit()`, and fails no more than what was asked of it."""
+    task = asyncio.current_task()
+    cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return cancelled or isinstance(error, GeneratorExit)
+
+
+def _log_failure(message: str, error: BaseException) -> str:
+    """Log the error; the answer is the text for the user. One that its author meant for the user says all
+    there is to say; others are logged with their traceback."""
     if isinstance(error, PluginError | PluginFault) and error.__cause__ is None:
         log.warning("%s: %s", message, error)
     else:
         log.error(message, exc_info=error)
+    return "cancelled inside the plugin" if isinstance(error, asyncio.CancelledError) else error_text(error)

@@ -55,7 +55,7 @@ def handlers_of(source: object) -> Handlers:
     if not by_type and fallback is None:
         raise PluginFault(
             f"{cls.__name__} answers no query; give it a method `async def query(self, query)`, "
-            'or methods decorated by @query("a type")'
+            'or methods decorated by @query_type("a type")'
         )
     return Handlers(by_type, fallback, _concurrency(source, cls.__name__))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,18 +35,21 @@ class Made:
     settings: Settings[Any]
 
 
-Make = Callable[[DataSourceSettings], Awaitable[Made]]
+Make = Callable[[DataSourceSettings], Coroutine[Any, Any, Made]]
 End = Callable[[Made], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """An object that is there or being made. users: running calls, and threads that they left behind."""
+    """An object that is there or being made. users: running calls, and threads that they left behind.
+
+    last_used: a moment of the event loop's clock.
+    """
 
     fingerprint: Hashable
     making: asyncio.Task[Made]
+    last_used: float
     users: int = 0
-    last_used: float = 0.0
     retired: bool = False
     ending: asyncio.Task[None] | None = None
 
@@ -118,7 +121,8 @@ class Instances:
             return instance
         if instance is not None:
             self._retire(instance)
-        made = Instance(fingerprint, asyncio.ensure_future(_as_task(self._make(settings))))
+        now = asyncio.get_running_loop().time()
+        made = Instance(fingerprint, asyncio.create_task(self._make(settings)), last_used=now)
         made.making.add_done_callback(lambda making: self._forget_failure(key, made, making))
         self._instances[key] = made
         if self._sweeping is None:
@@ -152,7 +156,3 @@ class Instances:
         loop = asyncio.get_running_loop()
         self.sweep(loop.time())
         self._sweeping = loop.call_later(self._unused / SWEEPS, self._sweep_again)
-
-
-async def _as_task(making: Awaitable[Made]) -> Made:
-    return await making

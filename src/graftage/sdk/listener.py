@@ -102,7 +102,7 @@ def listen(server: Server, where: UnixPlan | TcpPlan) -> Address:
 
 def _listen_unix(server: Server, where: UnixPlan) -> Address:
     group = _group_id(where.group) if where.group else None
-    path = _free_path(where.directory)
+    path = _free_path(os.path.abspath(where.directory))  # the host may be in another directory
     address = Address("unix", path)
     try:
         server.add_insecure_port(f"unix:{path}")

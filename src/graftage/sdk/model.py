@@ -85,7 +85,7 @@ def _annotations(function: Callable[..., Any]) -> list[Any]:
 def _evaluate(annotation: str, function: Callable[..., Any], generic: type) -> Any:
     """What an annotation means that is kept as text (`from __future__ import annotations`).
 
-    None when it cannot be understood and does not look as if it spoke of `generic`.
+    None when it cannot be understood and does not look like `generic[...]`.
     """
     plain = inspect.unwrap(getattr(function, "__func__", function))
     code, cells = getattr(plain, "__code__", None), getattr(plain, "__closure__", None) or ()
@@ -94,7 +94,7 @@ def _evaluate(annotation: str, function: Callable[..., Any], generic: type) -> A
         names = {name: cell.cell_contents for name, cell in enclosing.items()}
         return eval(annotation, dict(getattr(plain, "__globals__", {})), names)
     except Exception as error:
-        if generic.__name__ not in annotation:
+        if f"{generic.__name__}[" not in annotation:
             return None
         where = getattr(plain, "__qualname__", repr(plain))
         raise PluginFault(

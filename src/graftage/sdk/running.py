@@ -17,7 +17,7 @@ import grpc.aio
 from graftage.errors import GraftageError
 from graftage.protocol import rpc
 from graftage.protocol.channel import server_options
-from graftage.protocol.environment import MULTIPLEX, VERSIONS
+from graftage.protocol.environment import CLIENT_CERT, MULTIPLEX, VERSIONS
 from graftage.protocol.handshake import format_handshake
 from graftage.protocol.version import choose_version, read_offer
 from graftage.sdk import log as logs
@@ -30,7 +30,7 @@ from graftage.sdk.stopping import Stop
 CALL_SECONDS = 1.0
 STREAM_SECONDS = 1.5
 
-Handlers = Sequence["grpc.GenericRpcHandler[bytes, bytes]"]
+GenericHandlers = Sequence["grpc.GenericRpcHandler[bytes, bytes]"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Application(Protocol):
     """What is served beside the services of the plugin system."""
 
     @property
-    def versions(self) -> Mapping[int, Handlers]:
+    def versions(self) -> Mapping[int, GenericHandlers]:
         """The services by version of the application protocol."""
 
     def prepare(self) -> None:
@@ -52,7 +52,7 @@ class Application(Protocol):
 class Services:
     """An application that is nothing but services."""
 
-    def __init__(self, versions: Mapping[int, Handlers]) -> None:
+    def __init__(self, versions: Mapping[int, GenericHandlers]) -> None:
         self.versions = versions
 
     def prepare(self) -> None:
@@ -72,10 +72,10 @@ def run(build: Callable[[], Application], *, receive_bytes: int) -> None:
         stop.watch()
         asyncio.run(_serve(build(), captured, stop, receive_bytes))
     except GraftageError as error:
-        log.error("the plugin cannot start: %s", error)  # noqa: TRY400 - it says all there is to say
+        log.error("the plugin cannot serve: %s", error)  # noqa: TRY400 - it says all there is to say
         raise SystemExit(1) from None
     except Exception:
-        log.exception("the plugin cannot start")
+        log.exception("the plugin cannot serve")
         raise SystemExit(1) from None
     finally:
         stop.served()
@@ -122,8 +122,10 @@ async def _serve(
         address.remove()
 
 
-def _version(own: Mapping[int, Handlers]) -> int:
+def _version(own: Mapping[int, GenericHandlers]) -> int:
     offered, unreadable = read_offer(os.environ.get(VERSIONS, ""))
+    if os.environ.get(CLIENT_CERT):
+        log.warning("the host asks for TLS, which this plugin does not speak; turn AutoMTLS off in the host")
     if unreadable:
         log.warning("the host offers protocol versions that are no numbers: %s", ", ".join(unreadable))
     return choose_version(own, offered)
@@ -136,6 +138,6 @@ def _shake_hands(host: int, version: int, address: Address) -> None:
     os.write(host, line)
 
 
-def _names(handlers: Handlers) -> list[str]:
+def _names(handlers: GenericHandlers) -> list[str]:
     """The services that handlers name; one that serves whatever it is asked for has no name to list."""
     return [handler.service_name() for handler in handlers if isinstance(handler, grpc.ServiceRpcHandler)]

@@ -72,11 +72,14 @@ class Sources:
         if method is None:
             return
         if inspect.iscoroutinefunction(method):
-            await method()
+            awaitable = method()
         else:
-            returned = await self._workers.submit(method)
-            if inspect.isawaitable(returned):
-                await returned
+            awaitable = await self._workers.submit(method)
+        if inspect.isawaitable(awaitable):
+            try:
+                await awaitable
+            except (SystemExit, KeyboardInterrupt) as error:  # would end the event loop, and all the plugin
+                raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 
 def settings_of(settings: DataSourceSettings, model: Any) -> Settings[Any]:

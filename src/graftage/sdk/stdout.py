@@ -16,6 +16,7 @@ import select
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from graftage.protocol.environment import COOKIE_KEY, COOKIE_VALUE
 from graftage.sdk.output import OutputBuffer
@@ -58,26 +59,28 @@ class CapturedStdout:
         if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
         with self._reading:
-            while self._readable(0):
-                self._hand_on(os.read(self._pipe, READ_BYTES))
+            while self._readable(0) and self._hand_on():
+                pass
             if self._line:
                 self._log(bytes(self._line))
                 self._line.clear()
 
     def _read(self) -> None:
-        while True:
+        more = True
+        while more:
             self._readable(None)
             with self._reading:
-                # `flush` may have been quicker.
-                if self._readable(0):
-                    self._hand_on(os.read(self._pipe, READ_BYTES))
+                if self._readable(0):  # `flush` may have been quicker
+                    more = self._hand_on()
 
     def _readable(self, timeout: float | None) -> bool:
         poll = select.poll()  # unlike select(), it takes descriptors above 1023
         poll.register(self._pipe, select.POLLIN)
         return bool(poll.poll(timeout))
 
-    def _hand_on(self, data: bytes) -> None:
+    def _hand_on(self) -> bool:
+        """Read once; false when every writer has closed descriptor 1 and nothing can follow."""
+        data = os.read(self._pipe, READ_BYTES)
         lost = self.output.append(data)
         if lost and not self._warned:
             self._warned = True
@@ -91,6 +94,7 @@ class CapturedStdout:
             self._log(rest[:LONGEST_LINE])
             rest = rest[LONGEST_LINE:]
         self._line[:] = rest
+        return bool(data)
 
     def _log(self, line: bytes) -> None:
         for start in range(0, max(len(line), 1), LONGEST_LINE):
@@ -110,7 +114,8 @@ _captured: CapturedStdout | None = None
 def take_if_launched() -> None:
     """Put the pipe in the place of descriptor 1 when a host launched this process; do nothing otherwise."""
     if launched_by_host():
-        take()
+        with suppress(OSError):  # there is none: `serve` will say so
+            take()
 
 
 def take() -> CapturedStdout:

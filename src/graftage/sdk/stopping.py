@@ -22,14 +22,14 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
+
+from graftage.sdk import launcher
 
 STOP_SECONDS = 1.8
 PARENT_POLL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
-
-# Taken as early as possible: a launcher that dies during the imports must be missed as well.
-_LAUNCHER = os.getppid()
 
 
 class Stop:
@@ -47,6 +47,7 @@ class Stop:
         self._interrupts = 0
         self._wake_reader, self._wake_writer = os.pipe()
         self._served = threading.Event()
+        self._handlers_before: dict[signal.Signals, Any] = {}
 
     @property
     def reason(self) -> str:
@@ -72,8 +73,11 @@ class Stop:
             self._asked.set()
 
     def served(self) -> None:
-        """The orderly stop is complete; nothing is to be ended by force any more."""
+        """The orderly stop is complete: nothing is ended by force any more, and signals to end are the
+        author's again."""
         self._served.set()
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
 
     def watch(self) -> None:
         """Start the thread that notices when the launcher is gone, and that a stop takes too long."""
@@ -84,7 +88,7 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_termination)
+            self._handlers_before[number] = signal.signal(number, self._on_termination)
         signal.signal(signal.SIGINT, self._on_interrupt)
         import faulthandler
 
@@ -95,15 +99,14 @@ class Stop:
 
     def _on_interrupt(self, number: int, _: FrameType | None) -> None:
         self._interrupts += 1
-        if (
-            self._loop is not None and not self._loop.is_closed()
-        ):  # logging from here could wait for its own lock
+        # Logging right here could wait for a lock that the interrupted code holds.
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_log_interrupt, self._interrupts)
 
     def _watch(self) -> None:
         while not self._reason:
             select.select([self._wake_reader], [], [], PARENT_POLL_SECONDS)
-            if os.getppid() != _LAUNCHER:
+            if launcher.is_gone():
                 self.request("the process that launched this plugin is gone")
         if not self._served.wait(STOP_SECONDS):
             log.error("the plugin did not stop within %s s of %s and is ended", STOP_SECONDS, self._reason)

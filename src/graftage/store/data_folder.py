@@ -1,4 +1,4 @@
-"""The folder of one server: its database, its key, and the lock that makes it the only one there."""
+"""What one server keeps: its database, its key, and the lock that makes it the only one with both."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ class Store:
 
 @contextmanager
 def open_store(folder: Path, *, database: Path, key_file: Path) -> Iterator[Store]:
-    """Open what is kept in this folder, made when missing; closed again when the block ends.
+    """Open what is kept, in this folder unless said otherwise; it is made when missing. The block closes it.
 
     Raises SettingsError if anything there cannot be used: no permission, another server, a wrong key.
     """
-    with _only_server(folder):
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"cannot make the data folder {folder}: {error.strerror}") from error
+    with _only_server(database):
         engine = open_database(database)
         try:
             yield Store(engine, DataSources(engine, _sealer(engine, key_file)))
@@ -41,20 +45,19 @@ def open_store(folder: Path, *, database: Path, key_file: Path) -> Iterator[Stor
 
 
 @contextmanager
-def _only_server(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. The kernel lets go of it when the process ends, however it ends."""
+def _only_server(database: Path) -> Iterator[None]:
+    """Hold the database's lock. The kernel lets go of it when the process ends, however it ends."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SettingsError(f"cannot write to the data folder {folder}: {error.strerror}") from error
+        raise SettingsError(f"cannot write beside the database {database}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             owner = os.read(descriptor, 20).decode(errors="replace").strip()
             raise SettingsError(
-                f"the data folder {folder} is in use by another server (process {owner or 'unknown'}); "
+                f"the database {database} is in use by another server (process {owner or 'unknown'}); "
                 "stop that one, or name another folder with --data"
             ) from error
         os.truncate(descriptor, 0)

@@ -66,8 +66,8 @@ _SHARED_METRIC = re.compile(
     r"grafana_(api_dataproxy_request_all_milliseconds|api_response_status_total|datasource_\w+"
     r"|plugin_request_\w+|plugin_build_info|proxy_response_status_total)\b"
 )
-# Labels and numbers of these are everybody's own: the build, the handlers, and how often a data source is looked
-# up, which the recorded server remembers for five seconds.
+# Labels and numbers of these are everybody's own: the build, the handlers, and how often a data source is
+# looked up, which the recorded server remembers for five seconds.
 _BY_NAME_ONLY = (
     "grafana_build_info",
     "grafana_db_datasource_query_by_id_total",

@@ -17,6 +17,7 @@ from typing import Any
 from support.golden import json_text, simple_json
 from support.golden.bodies import METRIC_REQUEST_ERROR, failed_call, message, metrics, results, the_message
 from support.golden.compare import Check, Expectation, has_parts, same_json
+from support.golden.engine import RIGHT_ENGINE
 from support.golden.expected_results import (
     expected_results,
     has_infinity,
@@ -27,7 +28,7 @@ from support.golden.found_plugins import found_plugins
 from support.golden.log_facts import says_the_same
 from support.golden.moments import nonsense, reread
 from support.golden.our_forwarding import forwarded
-from support.golden.our_sources import as_ours, our_sources, sources_in, written_source
+from support.golden.our_sources import as_ours, our_sources, refused_update, sources_in, written_source
 from support.golden.run_folder import SCRIPTED
 from support.golden.situation import Situation, current_request, known_ids, written_settings
 
@@ -274,6 +275,8 @@ def _with_our_sources(situation: Situation) -> str | None:
     text = situation.case.response.body_text if situation.case.response else None
     if not situation.route.startswith("/api/datasources") or text is None or situation.case.response is None:
         return None
+    if _our_refusal(situation) is not None:
+        return None
     body = situation.case.response.json()
     if not any(sources_in(body)):
         return None
@@ -284,6 +287,39 @@ def _with_our_sources(situation: Situation) -> str | None:
 def _our_sources_shown(situation: Situation, expected: Expectation) -> Expectation:
     text = _with_our_sources(situation) or ""
     return dataclasses.replace(expected, body=same_json(text, situation.case.volatile))
+
+
+def _our_refusal(situation: Situation) -> tuple[int, str] | None:
+    """How ours refuses an update that got past its body's checks, if it does."""
+    if situation.method != "PUT" or situation.status not in {200, 409, 500}:
+        return None
+    return refused_update(our_sources(situation.before), situation.case)
+
+
+def _refuses_otherwise(situation: Situation) -> bool:
+    refusal = _our_refusal(situation)
+    return refusal is not None and refusal != (situation.status, situation.message)
+
+
+def _refuses_rightly(situation: Situation, expected: Expectation) -> Expectation:
+    status, text = _our_refusal(situation) or (0, "")
+    return dataclasses.replace(expected, status=status, content_type=_HANDLER_TYPE, body=the_message(text))
+
+
+# A case that ours cannot even be asked: what it is about does not come to be.
+
+CLIENT_MADE_READ_ONLY = "section 16 row 19: a client cannot make a data source read-only (not sent)"
+
+
+def is_about_client_made_read_only(situation: Situation) -> bool:
+    """Did a client of 6.3 ask for a read-only data source, and is this about what became of it?
+
+    To be asked of cases that the recording on 7.5.5 left out, where there is one.
+    """
+    if situation.case.engine == RIGHT_ENGINE or not situation.route.startswith("/api/datasources"):
+        return False
+    asked = (case.request.json() for case in situation.before if case.request is not None)
+    return any(isinstance(body, dict) and body.get("readOnly") is True for body in asked)
 
 
 # What the server finds and says.
@@ -316,6 +352,21 @@ def _hides_plugins(situation: Situation) -> bool:
 def _lists_all(situation: Situation, expected: Expectation) -> Expectation:
     by_name = sorted(found_plugins(situation.setup).values(), key=lambda plugin: str(plugin.get("name")))
     return dataclasses.replace(expected, body=has_parts({"plugins": [plugin["id"] for plugin in by_name]}))
+
+
+def _lists_core_plugins(situation: Situation) -> bool:
+    return (
+        situation.route == "/api/plugins"
+        and situation.case.response is not None
+        and ("ids" in situation.case.response.parts)
+    )
+
+
+def _lists_installed(situation: Situation, expected: Expectation) -> Expectation:
+    assert situation.case.response is not None
+    installed = found_plugins(situation.setup).keys() | {plugin.id for plugin in SCRIPTED.values()}
+    listed = [one for one in situation.case.response.parts["ids"] if one in installed]
+    return dataclasses.replace(expected, body=has_parts({"ids": listed}))
 
 
 def _wavers(situation: Situation) -> bool:
@@ -426,11 +477,17 @@ RULES: Sequence[Rule] = (
         _our_sources_shown,
     ),
     Rule(
+        "section 16 rows 15 to 17: an update is 404, 403 or 409 where it cannot go through",
+        _refuses_otherwise,
+        _refuses_rightly,
+    ),
+    Rule(
         "section 16 row 31: one bad plugin.json, or a link, does not stop the server",
         _refused_to_start,
         _runs_with_the_rest,
     ),
     Rule("section 16 rows 31 and 32: a link hides no other plugin", _hides_plugins, _lists_all),
+    Rule("section 9: no plugin comes with this server", _lists_core_plugins, _lists_installed),
     Rule("section 16 row 31: of two plugins with one id the first by path wins", _wavers, _takes_the_first),
     Rule("section 13.2: the log says the same in our own words", _is_log, _in_our_words),
     Rule(

@@ -30,7 +30,7 @@ _OTHER_ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """A case as 7.5.5 answers it, and by what authority."""
+    """A case as 7.5.5 answers it. reason: by what authority; empty where that is no difference."""
 
     case: Case
     reason: str = ""
@@ -49,12 +49,20 @@ def as_7_5(case: Case, twin: Case | None) -> Newer:
             volatile=(*twin.volatile, *_uids(twin.response.json())),
             upstream_requests=twin.upstream_requests,
         )
-        return Newer(answer, BY_TWIN)
+        return Newer(answer, BY_TWIN if answer != case else "")
     response = _by_specification(case.response)
-    return Newer(
-        dataclasses.replace(case, response=response, volatile=(*case.volatile, *_uids(response.json()))),
-        BY_SPECIFICATION,
-    )
+    answer = dataclasses.replace(case, response=response, volatile=(*case.volatile, *_uids(response.json())))
+    return Newer(answer, BY_SPECIFICATION if answer != case else "")
+
+
+def with_uid(case: Case, twin: Case | None) -> Case:
+    """The case with the uid that its twin gives a data source: 6.3 knows none, and later requests name it."""
+    if case.request is None or twin is None or twin.request is None:
+        return case
+    own, other = case.request.json(), twin.request.json()
+    if not isinstance(own, dict) or not isinstance(other, dict) or own | {"uid": other.get("uid")} != other:
+        return case
+    return dataclasses.replace(case, request=twin.request)
 
 
 def _uids(body: Any) -> Iterator[str]:

@@ -9,7 +9,6 @@ from enum import StrEnum
 from support.golden.cases import Case
 from support.golden.compare import complaints, recorded
 from support.golden.deliberate import RULES, Rule
-from support.golden.engine import as_7_5
 from support.golden.not_built import FEATURES, Feature
 from support.golden.observation import Observation
 from support.golden.situation import Situation
@@ -35,7 +34,7 @@ def judge(
     situation: Situation,
     seen: Observation,
     *,
-    twin: Case | None = None,
+    authority: str = "",
     rules: Sequence[Rule] = RULES,
     features: Sequence[Feature] = FEATURES,
 ) -> Judgement:
@@ -44,19 +43,18 @@ def judge(
     Where a rule speaks of the case, what the rule says must hold: that the recording was matched is no
     excuse then. A case is not built yet only if it differs, and a feature that does not exist covers it.
     """
-    case = situation.case
-    newer = as_7_5(case, twin)
-    reasons = () if newer.case == case else (newer.reason,)
-    expected = recorded(newer.case)
-    within = situation.of(newer.case)
+    expected = recorded(situation.case)
+    reasons = (authority,) if authority else ()
     for rule in rules:
-        if rule.applies(within):
-            expected = rule.instead(within, expected)
+        if rule.applies(situation):
+            expected = rule.instead(situation, expected)
             reasons = (*reasons, rule.reason)
     found = complaints(expected, seen)
     if not found:
-        return Judgement(case, Verdict.DELIBERATE if reasons else Verdict.AS_RECORDED, reasons)
+        return Judgement(situation.case, Verdict.DELIBERATE if reasons else Verdict.AS_RECORDED, reasons)
     for feature in features:
-        if feature.covers(within, seen):
-            return Judgement(case, Verdict.NOT_BUILT, (feature.name, found[0]))
-    return Judgement(case, Verdict.DIFFERENT, (*found, *(f"although {reason}" for reason in reasons)))
+        if feature.covers(situation, seen):
+            return Judgement(situation.case, Verdict.NOT_BUILT, (feature.name, found[0]))
+    return Judgement(
+        situation.case, Verdict.DIFFERENT, (*found, *(f"although {reason}" for reason in reasons))
+    )

@@ -85,6 +85,9 @@ def _fact(line: str) -> Fact | None:
     if found := re.search(r'"Failed to load plugin" .*pluginPath=(\S+)', line):
         path = found[1]
         return f"{path} was refused", lambda record: path in record["message"]
+    if found := re.search(r"(?:Could not scan|Couldn't scan).*?(?:lstat |[Pp]ath: )([^:,\s]+)", line):
+        path = found[1]
+        return f"{path} leads nowhere new", lambda record: _complains(record) and path in record["message"]
     if found := re.search(r'"Plugin is duplicate".*plugin with ID \\"([^\\]+)\\"', line):
         plugin = found[1]
         return (

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from support.golden.found_plugins import found_plugins
 from support.golden.observation import Observation
-from support.golden.run_folder import PUBLISHED, SCRIPTED
+from support.golden.our_sources import written_source
 from support.golden.situation import Situation
 
 
@@ -48,12 +49,37 @@ def _route(name: str, pattern: str, *, then: str = "$.") -> Feature:
     return Feature(name, covers)
 
 
+def _logs(name: str, pattern: str) -> Feature:
+    """What the log says about something that does not exist."""
+    lines = re.compile(pattern)
+    return Feature(name, lambda situation, seen: any(map(lines.search, situation.case.log or ())))
+
+
+def _has_route_of_its_own(situation: Situation, seen: Observation) -> bool:
+    """Does the plugin of the data source say where this path leads?"""
+    found = re.fullmatch("/api/datasources/proxy/([0-9]+)/(.*)", situation.route)
+    written = situation.last_write(int(found[1])) if found else None
+    plugin = (
+        found_plugins(situation.setup).get((written_source(written) or {}).get("type", ""))
+        if written
+        else None
+    )
+    prefixes = [str(route.get("path", "")) for route in (plugin or {}).get("routes", ())]
+    return found is not None and any(found[2].startswith(prefix) for prefix in prefixes)
+
+
+def _lacks_core_source(situation: Situation, seen: Observation) -> bool:
+    return seen.answer is not None and "Unable to find datasource plugin" in seen.answer.text
+
+
+def _leaves_unsigned_out(situation: Situation, seen: Observation) -> bool:
+    """Did the recorded server list fewer plugins than were installed, saying which are signed?"""
+    listed = situation.case.response.parts.get("plugins", ()) if situation.case.response else ()
+    return any(isinstance(one, list) for one in listed) and len(listed) < len(situation.setup.plugins)
+
+
 def _speaks_v2(situation: Situation, seen: Observation) -> bool:
     return "probev2" in situation.setup.plugins and "probev2" in situation.unbuilt
-
-
-def _unknown_plugin(situation: Situation, seen: Observation) -> bool:
-    return any(name not in SCRIPTED and name not in PUBLISHED for name in situation.setup.plugins)
 
 
 def _has_credentials(situation: Situation, seen: Observation) -> bool:
@@ -80,6 +106,9 @@ FEATURES: Sequence[Feature] = (
     _route("data source health", "/api/datasources/[^/]+/health|/api/datasources/uid/[^/]+/health"),
     _route("data source resources", "/api/datasources/(uid/)?[^/]+/resources(/.*)?"),
     _route("data source proxy", "/api/datasources/proxy/.*"),
+    Feature("routes of plugins in the proxy", _has_route_of_its_own),
+    Feature("data sources that come with Grafana", _lacks_core_source),
+    _logs("log of the proxy", "http: proxy error|logger=data-proxy-log"),
     _route("plugin settings", "/api/plugins/[^/]+/settings", then="/api/plugins"),
     _route("plugin documents and dashboards", "/api/plugins/[^/]+/(markdown/.*|dashboards)"),
     _route("plugin health, resources and metrics", "/api/plugins/[^/]+/(health|resources(/.*)?|metrics)"),
@@ -88,6 +117,11 @@ FEATURES: Sequence[Feature] = (
     _route("settings of the front end", "/api/frontend/settings"),
     _route("API keys", "/api/auth/keys(/.*)?", then="/api/auth/keys"),
     _route("reload of provisioning", "/api/admin/provisioning/.*", then="/api/(datasources|tsdb)"),
+    _logs("data source health in the log", 'msg="Plugin unavailable"'),
+    _logs("settings of apps in the log", "Plugin state changed|Syncing plugin dashboards"),
+    _logs("signatures of plugins in the log", "Failed to validate plugin signature"),
+    Feature("signatures of plugins", _leaves_unsigned_out),
+    _logs("what another client library makes of the answers", "^(ok  |FAIL) "),
     Feature("plugins of protocol v2", _speaks_v2),
     Feature("credentials and roles", _has_credentials),
     Feature("provisioning files", _is_provisioned),

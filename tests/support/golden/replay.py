@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from support.golden.cases import Case, Request, Scenario, Setup
-from support.golden.engine import RIGHT_ENGINE
+from support.golden.deliberate import CLIENT_MADE_READ_ONLY, is_about_client_made_read_only
+from support.golden.engine import RIGHT_ENGINE, Newer, as_7_5, with_uid
 from support.golden.http_call import send
 from support.golden.judge import Judgement, Verdict, judge
 from support.golden.observation import Answer, Observation
@@ -36,6 +37,10 @@ class Twins:
             if scenario.engine == RIGHT_ENGINE:
                 for case, before in _numbered(scenario):
                     self._cases[case.scenario, case.name, before] = case
+
+    def has(self, scenario: Scenario) -> bool:
+        """Was this scenario recorded on the engine that is right?"""
+        return any(name == scenario.name for name, _, _ in self._cases)
 
     def of(self, scenario: Scenario) -> Iterator[tuple[Case, Case | None]]:
         """Each case of a scenario with its twin."""
@@ -64,12 +69,14 @@ def replay(scenario: Scenario, twins: Twins) -> list[Judgement]:
         before: list[Case] = []
         unbuilt: frozenset[str] = run.missing
         for case, twin in twins.of(scenario):
-            filled = run.placeholders.fill_case(case)
-            twin = None if twin is None else run.placeholders.fill_case(twin)
-            situation = Situation(filled, tuple(before), scenario.setup, unbuilt)
-            judgement = run.judge(situation, twin)
+            newer = run.as_7_5(case, twin)
+            situation = Situation(newer.case, tuple(before), scenario.setup, unbuilt)
+            if twin is None and twins.has(scenario) and is_about_client_made_read_only(situation):
+                judgement = Judgement(case, Verdict.DELIBERATE, (CLIENT_MADE_READ_ONLY,))
+            else:
+                judgement = run.judge(situation, newer.reason)
             judgements.append(judgement)
-            before.append(filled)
+            before.append(newer.case)
             if judgement.verdict is Verdict.NOT_BUILT and _changes_something(case):
                 unbuilt |= {judgement.details[0]}
         return judgements
@@ -97,13 +104,18 @@ class _Run:
     started_at: int
     _read: dict[Path, int] = field(default_factory=dict)
 
-    def judge(self, situation: Situation, twin: Case | None) -> Judgement:
+    def as_7_5(self, case: Case, twin: Case | None) -> Newer:
+        """The case with what this run knows filled in, as the engine that is right would answer it."""
+        fill = self.placeholders.fill_case
+        return as_7_5(fill(with_uid(case, twin)), None if twin is None else fill(twin))
+
+    def judge(self, situation: Situation, authority: str) -> Judgement:
         """Send the case, or look at the log; a log may take a moment to say what it has to say."""
         if situation.case.request is not None:
-            return judge(situation, self._send(situation.case), twin=twin)
+            return judge(situation, self._send(situation.case), authority=authority)
         deadline = time.monotonic() + LOG_SECONDS
         while True:
-            judgement = judge(situation, self._look(), twin=twin)
+            judgement = judge(situation, self._look(), authority=authority)
             if judgement.verdict is not Verdict.DIFFERENT or time.monotonic() > deadline:
                 return judgement
             time.sleep(0.05)

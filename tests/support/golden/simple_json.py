@@ -28,7 +28,7 @@ def _asked(model: Mapping[str, Any], span: Any) -> Mapping[str, Any]:
     if model.get("queryType") == SEARCH:
         path, question = "/search", {"target": model.get("target") or ""}
     else:
-        path, question = "/query", {"range": span, "targets": [model]}
+        path, question = "/query", {"range": span, "targets": [dict(sorted(model.items()))]}
     body = json.dumps(question, ensure_ascii=False, separators=(",", ":"))
     return {"method": "POST", "path": path, "body": body}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from support.golden import json_text
 from support.golden.cases import Case, Setup
+from support.golden.our_sources import our_sources
 
 _QUERY = re.compile(r"/api/(tsdb|ds)/query/?")
 _DATA_SOURCE = re.compile(r"/api/datasources/([^/]+)/?")
@@ -132,13 +133,10 @@ def known_ids(before: Sequence[Case]) -> set[int]:
 
 
 def written_settings(situation: Situation, number: int) -> dict[str, Any]:
-    """A data source as its plugin gets to see it after the last write, in protobuf JSON."""
+    """A data source as its plugin gets to see it after what was written so far, in protobuf JSON."""
+    shown = our_sources(situation.before)[number]
     written = situation.last_write(number)
-    assert written is not None
-    assert written.request is not None
-    assert written.response is not None
-    shown = json_text.parse(written.response.body_text or "")["datasource"]
-    asked = written.request.json()
+    asked = written.request.json() if written is not None and written.request is not None else None
     return {
         "id": str(number),
         "orgId": str(shown["orgId"]),

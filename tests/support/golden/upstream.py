@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _answer(self, reply: Mapping[str, Any]) -> None:
-        body = reply.get("body", "")
+        body = reply.get("body", _DEFAULT["body"])
         content = body.encode() if isinstance(body, str) else json.dumps(body, separators=(",", ":")).encode()
         headers = [(str(name), str(value)) for name, value in _pairs(reply.get("headers"))]
         self.send_response_only(reply.get("status", 200))

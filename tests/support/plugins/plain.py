@@ -1,11 +1,12 @@
-"""A plugin of bare gRPC that behaves, or not, as the environment variable BEHAVIOUR says: words, comma-separated.
+"""A plugin of bare gRPC that behaves, or not, as the environment variable BEHAVIOUR says (words and commas).
 
     deaf-to-shutdown, deaf-to-term      go on when asked to end
     no-health, no-controller, no-stdio  lack these services (no-controller: as the plugins of 2018)
     not-serving                         say so
     tcp                                 listen on a port
-    child, session-child, daemon        leave a process with the pipes open: same group, own session, forked twice
-    junk-to-stdout, flood-stdout, flood-stderr, flood-lines      write a lot after the handshake
+    child, session-child, daemon        leave a process that holds the pipes open: in the plugin's group,
+                                        in a session of its own, forked twice
+    junk-to-stdout, flood-stdout, flood-stderr, flood-lines, flood-print    write without end
     print                               print a line over gRPC each time it is queried
     exit-on-query, hang-on-query, refuse-query, say-unavailable, big-answer, rubbish-answer
     drop-connections                    on SIGUSR1: listen no more, live on
@@ -50,6 +51,8 @@ def shutdown(_request: bytes, _context: grpc.ServicerContext) -> bytes:
 
 
 def stdio(_request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    while "flood-print" in BEHAVIOUR and context.is_active() and not ended.is_set():
+        yield messages.encode_output(messages.Output.STDOUT, b"z" * 1024)
     while context.is_active() and not ended.is_set():
         try:
             yield messages.encode_output(messages.Output.STDOUT, printed.get(timeout=0.05))
@@ -79,7 +82,9 @@ def query(request: bytes, context: grpc.ServicerContext) -> bytes:
         context.abort(grpc.StatusCode.UNAVAILABLE, "the database is down")
     if "rubbish-answer" in BEHAVIOUR:
         return b"\xff\xff\xff"
-    points = [v1.Point(timestamp=1000 * i, value=i) for i in range(100_000 if "big-answer" in BEHAVIOUR else 3)]
+    points = [
+        v1.Point(timestamp=1000 * i, value=i) for i in range(100_000 if "big-answer" in BEHAVIOUR else 3)
+    ]
     series = [v1.TimeSeries(name="s", points=points)]
     results = [v1.QueryResult(refId=one.refId, series=series) for one in asked.queries]
     return v1.DatasourceResponse(results=results).SerializeToString()

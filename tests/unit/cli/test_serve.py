@@ -100,7 +100,7 @@ def test_a_file_in_place_of_our_plugin_folder_is_told(refused, tmp_path):
 
 def test_a_data_folder_that_cannot_be_made_is_told(refused, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot write to the data folder" in refused("--data", str(tmp_path / "file" / "data"))
+    assert "cannot make the data folder" in refused("--data", str(tmp_path / "file" / "data"))
 
 
 def test_a_database_that_is_none_is_told(refused, tmp_path):

@@ -49,6 +49,7 @@ DER = "MIGA" + "A" * 171  # a DER sequence of 128 bytes, unpadded
         ("1|1|unix|/tmp/ein Ort/ü|grpc|", Handshake(1, "unix", "/tmp/ein Ort/ü")),
         ("1|1|unix|/tmp/x|grpc|" + "A" * 50, Handshake(1, "unix", "/tmp/x")),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_a_good_line_tells_where_the_plugin_listens(line: str, handshake: Handshake) -> None:
     assert parse_handshake(line.encode(), offered=[1, 2]) == handshake
@@ -73,7 +74,7 @@ def test_an_abstract_socket_can_be_reached_on_linux() -> None:
         ("2|1|unix|/tmp/x|grpc", CoreVersionMismatch, "speaks core protocol 2, this host 1"),
         ("abc|1|unix|/tmp/x|grpc", CoreVersionUnreadable, "in the first field, got 'abc'"),
         ("1 |1|unix|/tmp/x|grpc", CoreVersionUnreadable, "got '1 '"),
-        ("١|1|unix|/tmp/x|grpc", CoreVersionUnreadable, "first field"),
+        ("\u0661|1|unix|/tmp/x|grpc", CoreVersionUnreadable, "first field"),
         ("1|9|unix|/tmp/x|grpc", AppVersionMismatch, "speaks application protocol 9, this host 1, 2"),
         ("1|-1|unix|/tmp/x|grpc", AppVersionMismatch, "protocol -1"),
         ("1|abc|unix|/tmp/x|grpc", AppVersionUnreadable, "in the second field, got 'abc'"),
@@ -100,6 +101,7 @@ def test_an_abstract_socket_can_be_reached_on_linux() -> None:
         ("1|1|unix|/tmp/x|grpc|" + "A" * 60, BadCertificate, "60 characters"),
         (f"1|1|unix|/tmp/x|grpc|{DER}AAAA", BadCertificate, "179 characters"),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_a_bad_line_tells_the_author_what_to_fix(line: str, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=complaint) as caught:
@@ -158,10 +160,8 @@ fields = st.one_of(
 @given(st.one_of(st.binary(), st.lists(fields, max_size=9).map(b"|".join)))
 def test_any_bytes_are_read_or_refused_with_a_printable_text(line: bytes) -> None:
     try:
-        handshake = parse_handshake(line, offered=[1])
+        told = parse_handshake(line, offered=[1]).network
     except HandshakeError as error:
-        assert str(error).isprintable()
-        assert len(str(error)) < 1500
-    else:
-        assert handshake.version == 1
-        assert handshake.network in {"unix", "tcp"}
+        told = str(error)
+    assert told.isprintable()
+    assert len(told) < 1500

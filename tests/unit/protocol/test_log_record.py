@@ -140,6 +140,7 @@ def test_bytes_that_are_no_utf8_are_replaced() -> None:
         b'{"@level":"info","n":' + b"9" * 10_000 + b"}",
         b'{"@level":"info","n":1e' + b"9" * 100 + b"}",
     ],
+    ids=["deep list", "deep object", "deep message", "huge integer", "huge exponent"],
 )
 def test_a_malicious_line_is_still_a_record(line: bytes) -> None:
     assert read(line).level in {DEBUG, INFO}
@@ -259,6 +260,7 @@ def test_reserved_names_are_the_records_own() -> None:
         ("m", {f"field{number}": "x" * 100 for number in range(5000)}),
         ("m", {"n" * 100_000: 1}),
     ],
+    ids=["long message", "long stacktrace", "many fields", "long name"],
 )
 def test_a_record_stays_short_enough_for_every_hosts_reader(message: str, fields: dict[str, object]) -> None:
     line = write_log_record(ERROR, message, module="a", time=NOW, fields=fields)

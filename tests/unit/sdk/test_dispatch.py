@@ -14,7 +14,7 @@ import pytest
 from graftage.backend.query import DataSourceSettings, QueryRequest, Result, TimeRange
 from graftage.backend.query import Query as AskedQuery
 from graftage.backend.secrets import Secrets
-from graftage.sdk.data_source import DataSource, PluginError, query
+from graftage.sdk.data_source import DataSource, PluginError, query_type
 from graftage.sdk.dispatch import Dispatcher
 from graftage.sdk.handlers import FunctionSource
 from graftage.sdk.query import Query
@@ -56,60 +56,60 @@ class Odd(Exception):
 class Source(DataSource):
     """One handler for each way of answering."""
 
-    @query("async")
+    @query_type("async")
     async def answer_async(self, query: Any) -> Any:
         return {"n": [1]}
 
-    @query("def")
+    @query_type("def")
     def answer_plain(self, query: Any) -> Any:
         assert threading.current_thread() is not threading.main_thread()
         return {"n": [1]}
 
-    @query("awaitable")
+    @query_type("awaitable")
     def answer_awaitable(self, query: Any) -> Any:
         return self.answer_async(query)
 
-    @query("none")
+    @query_type("none")
     async def answer_none(self, query: Any) -> None:
         return None
 
-    @query("raise")
+    @query_type("raise")
     async def fail(self, query: Any) -> None:
         raise ValueError("no such city")
 
-    @query("raise-plain")
+    @query_type("raise-plain")
     def fail_plain(self, query: Any) -> None:
         raise LookupError
 
-    @query("raise-odd")
+    @query_type("raise-odd")
     def fail_oddly(self, query: Any) -> None:
         raise Odd
 
-    @query("exit")
+    @query_type("exit")
     async def leave(self, query: Any) -> None:
         sys.exit("bye")
 
-    @query("exit-plain")
+    @query_type("exit-plain")
     def leave_plain(self, query: Any) -> None:
         sys.exit("bye")
 
-    @query("stop")
+    @query_type("stop")
     def stop(self, query: Any) -> Any:
         return next(iter(()))
 
-    @query("cancel")
+    @query_type("cancel")
     async def cancel(self, query: Any) -> None:
         raise asyncio.CancelledError
 
-    @query("refuse")
+    @query_type("refuse")
     async def refuse(self, query: Any) -> None:
         raise PluginError("pick a city first")
 
-    @query("wrong")
+    @query_type("wrong")
     async def answer_wrong(self, query: Any) -> Any:
         return 42
 
-    @query("forecast")
+    @query_type("forecast")
     async def forecast(self, query: Query[Forecast]) -> Any:
         return {"days": [query.model.days]}
 
@@ -127,7 +127,7 @@ class Source(DataSource):
         ('{"queryType": "exit"}', 0, "bye"),
         ('{"queryType": "exit-plain"}', 0, "bye"),
         ('{"queryType": "stop"}', 0, "StopIteration"),
-        ('{"queryType": "cancel"}', 0, "the query was cancelled inside the plugin"),
+        ('{"queryType": "cancel"}', 0, "cancelled inside the plugin"),
         ('{"queryType": "refuse"}', 0, "pick a city first"),
         ('{"queryType": "wrong"}', 0, "the handler returned an int"),
         ('{"queryType": "forecast", "days": 3, "more": true}', 1, ""),
@@ -307,6 +307,26 @@ async def test_an_object_that_cannot_be_made_fails_every_query_until_it_can(wher
     await dispatcher.close(timeout=1)
 
 
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (asyncio.CancelledError(), "cancelled inside"),
+        (OSError(), "OSError"),
+    ],
+)
+async def test_not_even_leaving_the_program_in_setup_ends_it(raised: BaseException, error: str) -> None:
+    class Leaving:
+        async def setup(self) -> None:
+            raise raised
+
+        async def query(self, query: Any) -> None: ...
+
+    results = await ask(Leaving, request(["A", "B"]))
+
+    assert [error in result.error for result in results.values()] == [True, True]
+
+
 @pytest.mark.parametrize("name", ["close", "aclose", "async close"])
 async def test_objects_are_closed_at_the_end(name: str) -> None:
     closed = []
@@ -370,7 +390,7 @@ async def test_a_cancelled_call_cancels_its_tasks_and_tells_its_threads() -> Non
     begun, cancelled, noticed = threading.Semaphore(0), [], threading.Event()
 
     class Slow:
-        @query("thread")
+        @query_type("thread")
         def in_thread(self, query: Query[Any]) -> None:
             begun.release()
             while not query.cancelled:

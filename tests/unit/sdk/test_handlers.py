@@ -5,25 +5,25 @@ from typing import Any
 import pytest
 
 from graftage.errors import PluginFault
-from graftage.sdk.data_source import DataSource, query
+from graftage.sdk.data_source import DataSource, query_type
 from graftage.sdk.handlers import FunctionSource, handlers_of
 
 
 class Both:
-    @query("forecast", "history")
+    @query_type("forecast", "history")
     def weather(self, query: Any) -> None: ...
 
-    @query("tides")
+    @query_type("tides")
     def sea(self, query: Any) -> None: ...
 
     def query(self, query: Any) -> None: ...
 
 
 class OnlyTyped(DataSource):
-    @query("forecast")
+    @query_type("forecast")
     async def weather(self, query: Any) -> None: ...
 
-    @query("tides")
+    @query_type("tides")
     async def sea(self, query: Any) -> None: ...
 
 
@@ -44,7 +44,7 @@ def test_an_unknown_type_without_a_fallback_names_the_known_ones() -> None:
 
 def test_the_empty_type_can_be_given_to_a_decorated_method() -> None:
     class Source:
-        @query("")
+        @query_type("")
         def anything(self, query: Any) -> None: ...
 
     assert handlers_of(Source).method_for("whatever") == "anything"
@@ -54,7 +54,7 @@ def test_a_subclass_may_override_a_handler_without_decorating_it_again() -> None
     class Other(OnlyTyped):
         async def weather(self, query: Any) -> None: ...
 
-        @query("tides")
+        @query_type("tides")
         async def moon(self, query: Any) -> None: ...
 
     assert handlers_of(Other).method_for("forecast") == "weather"
@@ -73,10 +73,10 @@ def test_a_class_without_handlers_is_told_what_to_add() -> None:
 
 def test_two_methods_for_one_type_are_an_error_naming_both() -> None:
     class Twice:
-        @query("a")
+        @query_type("a")
         def first(self, query: Any) -> None: ...
 
-        @query("a")
+        @query_type("a")
         def second(self, query: Any) -> None: ...
 
     with pytest.raises(PluginFault, match="two handlers for query type 'a': first and second"):
@@ -95,5 +95,5 @@ def test_the_concurrency_is_ten_or_what_the_class_says() -> None:
 
 
 def test_the_decorator_without_its_types_explains_itself() -> None:
-    with pytest.raises(TypeError, match=r'@query\("forecast"\)'):
-        query(lambda self, query: None)  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(TypeError, match=r'@query_type\("forecast"\)'):
+        query_type(lambda self, query: None)  # type: ignore[arg-type]  # the mistake under test

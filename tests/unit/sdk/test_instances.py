@@ -199,6 +199,20 @@ async def test_an_object_in_use_is_not_swept_however_long_it_takes() -> None:
     await instances.close(timeout=1)
 
 
+async def test_a_machine_that_has_been_up_for_days_closes_nothing_too_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + 1_000 * HOUR)
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    assert [await number(instances, settings()) for _ in range(3)] == [1, 1, 1]
+    assert workshop.closed == []
+    await instances.close(timeout=1)
+
+
 async def test_sweeping_goes_on_by_itself() -> None:
     workshop = Workshop()
     instances = Instances(workshop.make, workshop.end, unused=0.05)

@@ -26,7 +26,7 @@ def test_a_first_start_makes_the_folder_for_its_owner_alone(tmp_path):
     assert {path.name for path in (tmp_path / "a" / "data").iterdir()} == {
         "graftage.db",
         "secret.key",
-        "lock",
+        "graftage.db.lock",
     }
 
 
@@ -81,5 +81,19 @@ def test_a_wrong_key_is_refused_at_the_start(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match=r"cannot write to the data folder .*Not a directory"):
+    with pytest.raises(SettingsError, match=r"cannot make the data folder .*Not a directory"):
         opened(tmp_path / "file" / "data").__enter__()
+
+
+def test_two_folders_do_not_share_a_database(tmp_path):
+    database = tmp_path / "shared.db"
+    with open_store(tmp_path / "a", database=database, key_file=tmp_path / "key"):
+        other = open_store(tmp_path / "b", database=database, key_file=tmp_path / "key")
+        with pytest.raises(SettingsError, match=r"shared\.db is in use by another server"):
+            other.__enter__()
+
+
+def test_a_database_in_a_missing_folder_is_refused(tmp_path):
+    database = tmp_path / "missing" / "db"
+    with pytest.raises(SettingsError, match=r"cannot write beside the database .*No such file or directory"):
+        open_store(tmp_path, database=database, key_file=tmp_path / "key").__enter__()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support.golden.cases import Case, Request, Response, Setup
-from support.golden.deliberate import RULES
+from support.golden.deliberate import RULES, is_about_client_made_read_only
 from support.golden.judge import Verdict, judge
 from support.golden.observation import Answer, Observation
 from support.golden.situation import Situation
@@ -47,7 +47,7 @@ def source(number: int = 1, **changes: Any) -> dict[str, Any]:
         "access": "proxy",
     }
     more = {"url": "http://one", "password": "", "database": "", "basicAuthUser": "", "basicAuthPassword": ""}
-    return plain | more | {"jsonData": {}, "version": 1} | changes
+    return plain | more | {"jsonData": {}, "version": 1, "readOnly": False} | changes
 
 
 def exchange(method: str, path: str, status: int, text: str, body: Any = None, **more: Any) -> Case:
@@ -162,7 +162,7 @@ OUR_METRICS = "\n".join(
         'http_request_duration_milliseconds_count{a="b"} 1',
     ]
 )
-JSON_QUERY = {"refId": "A", "datasourceId": 1, "target": "a"}
+JSON_QUERY = {"datasourceId": 1, "refId": "A", "target": "a"}
 ASKED = {
     "method": "POST",
     "path": "/query",
@@ -327,7 +327,7 @@ EXAMPLES = [
         "section 16 row 11",
         query(200, results({"refId": "A"}), plugin_request=received(A), plugin_response=PLAIN),
         seen(200, results({"refId": "A"}), received(A, url="http://two")),
-        before=(written(1), written(1, "PUT", url="http://two", version=1)),
+        before=(written(1), written(1, "PUT", {"name": "n", "url": "http://two"}, url="http://two")),
     ),
     Example(
         "section 16 row 11",
@@ -386,6 +386,41 @@ EXAMPLES = [
         seen(200, json.dumps({"datasource": source(url="", version=3), "id": 1})),
         [seen(200, json.dumps({"datasource": source(url="", version=2), "id": 1}))],
         before=(written(1), written(1, "PUT", {"name": "n"})),
+    ),
+    Example(
+        "section 16 rows 15 to 17",
+        dataclasses.replace(
+            exchange(
+                "PUT", "/api/datasources/9", 409, '{"message":"updated by someone else"}', {"name": "n"}
+            ),
+        ),
+        seen(404, '{"message":"Data source not found"}'),
+        [seen(404, '{"message":"other"}'), seen(400, '{"message":"Data source not found"}')],
+        before=(written(1),),
+    ),
+    Example(
+        "section 16 rows 15 to 17",
+        exchange(
+            "PUT", "/api/datasources/2", 500, '{"message":"Failed to update datasource"}', {"name": "n"}
+        ),
+        seen(409, '{"message":"data source with the same name already exists"}'),
+        before=(written(1), written(2, name="m", uid="v")),
+    ),
+    Example(
+        "section 16 rows 15 to 17",
+        written(1, "PUT", {"name": "n", "version": 1}, version=2),
+        seen(
+            409,
+            '{"message":"Datasource has already been updated by someone else. Please reload and try again"}',
+        ),
+        before=(written(1), written(1, "PUT", {"name": "n"}, version=1)),
+    ),
+    Example(
+        "section 9",
+        listing(ids=["alertlist", "probe-datasource", "b"]),
+        seen(200, '[{"id":"probe-datasource"},{"id":"b"}]'),
+        [seen(200, '[{"id":"b"}]'), seen(200, '[{"id":"b"},{"id":"probe-datasource"}]')],
+        setup=Setup(files=PLUGIN_FILES),
     ),
     Example(
         "section 16 row 31: one bad",
@@ -480,3 +515,14 @@ PLAIN_CASES = [
 def test_no_rule_speaks_of_an_ordinary_case(case: Case) -> None:
     judgement = judge(Situation(case, (written(1),)), as_recorded(case))
     assert judgement.verdict is Verdict.AS_RECORDED, judgement.details
+
+
+def test_only_what_6_3_did_with_a_client_s_read_only_source_is_not_asked() -> None:
+    asked = exchange("POST", "/api/datasources", 200, "{}", {"name": "n", "readOnly": True})
+    about = dataclasses.replace(exchange("DELETE", "/api/datasources/1", 403, "{}"), engine="6.3")
+    assert is_about_client_made_read_only(Situation(about, (asked,)))
+    assert not is_about_client_made_read_only(Situation(about, (written(1),)))
+    assert not is_about_client_made_read_only(Situation(dataclasses.replace(about, engine="7.5.5"), (asked,)))
+    assert not is_about_client_made_read_only(
+        Situation(dataclasses.replace(query(200, "{}"), engine="6.3"), (asked,))
+    )

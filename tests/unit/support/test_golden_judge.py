@@ -7,7 +7,7 @@ import pytest
 
 from support.golden.areas import AreaReport, Outcome, run_areas
 from support.golden.cases import Case, Request, Response, Setup
-from support.golden.engine import as_7_5
+from support.golden.engine import BY_TWIN, as_7_5, with_uid
 from support.golden.judge import Verdict, judge
 from support.golden.not_built import FEATURES
 from support.golden.observation import Answer, Observation
@@ -74,12 +74,27 @@ def test_every_feature_has_a_name_of_its_own() -> None:
 
 
 def test_a_6_3_case_is_judged_by_its_twin() -> None:
-    old, twin = case("/x", '{"a":1}', engine="6.3"), case("/x", '{"a":2}')
-    assert judge(
-        Situation(old), Observation(Answer(200, "application/json", HEADERS, b'{"a":2}')), twin=twin
-    ).details
-    like_old = Observation(Answer(200, "application/json", HEADERS, b'{"a":1}'))
-    assert judge(Situation(old), like_old, twin=twin).verdict is Verdict.DIFFERENT
+    newer = as_7_5(case("/x", '{"a":1}', engine="6.3"), case("/x", '{"a":2}'))
+    like_new, like_old = (
+        Observation(Answer(200, "application/json", HEADERS, b'{"a":%d}' % a)) for a in (2, 1)
+    )
+    judgement = judge(Situation(newer.case), like_new, authority=newer.reason)
+    assert (judgement.verdict, judgement.details) == (Verdict.DELIBERATE, (BY_TWIN,))
+    assert judge(Situation(newer.case), like_old, authority=newer.reason).verdict is Verdict.DIFFERENT
+
+
+def test_a_6_3_case_like_its_twin_is_as_recorded() -> None:
+    assert as_7_5(case("/x", engine="6.3"), case("/x")).reason == ""
+
+
+def test_a_request_of_6_3_gets_the_uid_of_its_twin_and_nothing_else() -> None:
+    def asking(body: str, engine: str = "6.3") -> Case:
+        return dataclasses.replace(case("/x", engine=engine), request=Request("POST", "/x", (), body))
+
+    twin = asking('{"name":"a","uid":"u"}', "7.5.5")
+    assert with_uid(asking('{"name":"a"}'), twin).request == twin.request
+    assert with_uid(asking('{"name":"b"}'), twin).request == asking('{"name":"b"}').request
+    assert with_uid(asking("nope"), twin).request == asking("nope").request
 
 
 @pytest.mark.parametrize(

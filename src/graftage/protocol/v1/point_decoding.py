@@ -36,6 +36,7 @@ _VALUE: Final = 0x11
 _LONGEST_TIME: Final = 10  # bytes of a varint
 _LONGEST_POINT: Final = 1 + _LONGEST_TIME + 1 + 8  # bytes, without tag and length
 
+_TYPICAL_POINT: Final = 18  # bytes, with a timestamp of our days in milliseconds and a value
 _CHUNK: Final = 8192  # points read at once; each intermediate array is 64 KiB then
 _PROBE: Final = 64  # points tried at least, and a run that is not short
 _FEWEST_ALIKE: Final = 8  # fewer are read faster one by one
@@ -127,7 +128,7 @@ def _walk(data: bytes, position: int, end: int, columns: PointColumns, most: int
             elif number == 2 and wire_type == FIXED64:
                 (value,) = _DOUBLE.unpack_from(data, content)
         read.append((time, value))
-    times, values = columns.extend(len(read))
+    times, values = columns.extend(len(read), likely=len(read) + (end - position) // _TYPICAL_POINT)
     times[:], values[:] = zip(*read, strict=True)
     return position
 
@@ -216,7 +217,7 @@ def _read_alike(
         words ^= pattern
         different = words if different is None else np.bitwise_or(different, words, out=different)
     assert different is not None, "every layout has a window"
-    if different.any():
+    if np.count_nonzero(different):
         count = int((different != 0).argmax())
     times, values = columns.extend(count, likely=(end - position) // layout.stride)
     if layout.time_bytes:

@@ -1,14 +1,15 @@
 """The points of a series, from arrays to protobuf: a million of them in about the time protobuf takes.
 
-How a point looks is told in `point_decoding`. A point is laid out in a row of bytes that has room for the longest
-one; what it leaves out is then dropped. Where all points of a chunk leave out the same, nothing has to be dropped:
-the rows are as short as the points.
+How a point looks is told in `point_decoding`. Here each is first laid out in a row of bytes, with room for the
+longest timestamp of its chunk and for a value. Where every point fills its row the rows are the message;
+elsewhere what the points leave out is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,18 @@ Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 _Words = NDArray[np.uint64]
 _Octets = NDArray[np.uint8]
-_Flags = NDArray[np.bool_]
 
 _CHUNK: Final = 8192  # points; their rows stay in the processor's cache
+_LONGEST_TIME: Final = 10  # bytes of a varint
+_IN_A_WORD: Final = 8  # of these
+_TIME_AT: Final = 3  # in a row: behind tag, length and the timestamp's own tag
+_VALUE_ROOM: Final = 9  # bytes: a tag and a double
+_HAS_VALUE: Final = 0x10  # of a point, beside the bytes of its timestamp
+
+_FIRST_FOUR: Final = np.uint64(0x000000000FFFFFFF)
+_FIRST_OF_FOURS: Final = np.uint64(0x00003FFF00003FFF)
+_FIRST_OF_PAIRS: Final = np.uint64(0x007F007F007F007F)
+_ALL_GROUPS: Final = np.uint64(0x00FFFFFFFFFFFFFF)
 
 
 def write_points(times: Times, values: Values) -> Iterator[bytes]:
@@ -29,12 +39,14 @@ def write_points(times: Times, values: Values) -> Iterator[bytes]:
         doubles = np.ascontiguousarray(values[start : start + _CHUNK], "<f8")
         has_value = doubles.view(np.uint64) != 0  # -0.0 is written: only what is all zero bits is left out
         shortest, longest = _varint_bytes(int(words.min())), _varint_bytes(int(words.max()))
-        any_value = bool(has_value.any())
-        rows = _rows(words, doubles if any_value else None, longest)
-        if shortest < longest or any_value != has_value.all():
-            yield _without_gaps(rows, words, has_value if any_value else None, longest)
+        alike = shortest == longest
+        count = np.count_nonzero(has_value)
+        if alike and count == len(words):
+            yield bytes(_rows(words, doubles, longest, _pattern(longest, alike=True)))
         else:
-            yield rows.tobytes()
+            kinds = _time_bytes(words, shortest, longest)
+            kinds[has_value] |= _HAS_VALUE
+            yield _without_gaps(_rows(words, doubles, longest, _pattern(longest, alike=False)), kinds, longest)
 
 
 def _varint_bytes(number: int) -> int:
@@ -42,41 +54,86 @@ def _varint_bytes(number: int) -> int:
     return (number.bit_length() + 6) // 7
 
 
-def _rows(words: _Words, values: Values | None, time_bytes: int) -> _Octets:
-    """A row of bytes for each point: tag, length, timestamp of so many bytes, value unless there are none."""
-    time_end = 3 + time_bytes if time_bytes else 2
-    stride = time_end + (9 if values is not None else 0)
-    rows = np.empty((len(words), stride), np.uint8)
-    rows[:, 0] = 0x1A
-    rows[:, 1] = stride - 2
+def _time_bytes(words: _Words, shortest: int, longest: int) -> _Octets:
+    """`_varint_bytes` of each word, which all lie between `shortest` and `longest`."""
+    sizes = np.full(len(words), shortest, np.uint8)
+    for size in range(shortest, longest):
+        sizes += words >= np.uint64(1 << 7 * size if size else 1)
+    return sizes
+
+
+@cache
+def _pattern(time_bytes: int, *, alike: bool) -> bytes:
+    """A row whose numbers are all zero; with their continuation bits if all points are alike."""
+    more = 0x80 if alike else 0
+    time = bytes([0x08, *[more] * (time_bytes - 1), 0]) if time_bytes else b"\x08"
+    length = (len(time) if time_bytes else 0) + _VALUE_ROOM
+    head = bytes([0x1A, length]) + (time if time_bytes or not alike else b"")
+    return head + b"\x11" + bytes(_VALUE_ROOM - 1)
+
+
+def _rows(words: _Words, values: Values, time_bytes: int, pattern: bytes) -> bytearray:
+    """The pattern once for each point, filled in."""
+    stride = len(pattern)
+    strides = (stride,)
+    rows = bytearray(pattern * len(words))
     if time_bytes:
-        rows[:, 2] = 0x08
-    for index in range(time_bytes):
-        octets = (words >> np.uint64(7 * index)).astype(np.uint8)
-        if index < time_bytes - 1:
-            octets |= 0x80
-        rows[:, 3 + index] = octets
-    if values is not None:
-        rows[:, time_end] = 0x11
-        np.ndarray((len(words),), "<f8", rows, time_end + 1, (stride,))[:] = values
+        # Eight bytes fit into any row, for a value follows; those that are not the timestamp's stay as they are.
+        window: _Words = np.ndarray((len(words),), "<u8", rows, _TIME_AT, strides)
+        window |= _spread(words)
+    for index in range(_IN_A_WORD, time_bytes):
+        octets: _Octets = np.ndarray((len(words),), np.uint8, rows, _TIME_AT + index, strides)
+        octets |= (words >> np.uint64(7 * index)).astype(np.uint8) & np.uint8(0x7F)
+    np.ndarray((len(words),), "<f8", rows, stride - _VALUE_ROOM + 1, strides)[:] = values
     return rows
 
 
-def _without_gaps(rows: _Octets, words: _Words, has_value: _Flags | None, time_bytes: int) -> bytes:
-    """The rows without what their points leave out, and with the lengths that they have then."""
-    kept = np.ones(rows.shape, np.bool_)
-    lengths = np.zeros(len(rows), np.uint8)
-    if time_bytes:
-        kept[:, 2] = words != 0
-        lengths += kept[:, 2]
-    for index in range(time_bytes):
-        column = 3 + index
-        kept[:, column] = words >= np.uint64(1 << 7 * index)
-        lengths += kept[:, column]
-        if index:
-            rows[:, column - 1] &= np.where(kept[:, column], np.uint8(0xFF), np.uint8(0x7F))
-    if has_value is not None:
-        kept[:, -9:] = has_value[:, np.newaxis]
-        lengths += has_value * np.uint8(9)
-    rows[:, 1] = lengths
-    return rows[kept].tobytes()
+def _spread(words: _Words) -> _Words:
+    """The low groups of seven bits, each in a byte of its own: as fours, as pairs, as single ones."""
+    spread = words & _ALL_GROUPS
+    for kept, gap in ((_FIRST_FOUR, 4), (_FIRST_OF_FOURS, 2), (_FIRST_OF_PAIRS, 1)):
+        moved = spread & ~kept
+        spread ^= moved
+        moved <<= np.uint64(gap)
+        spread |= moved
+    return spread
+
+
+def _without_gaps(rows: bytearray, kinds: _Octets, time_bytes: int) -> bytes:
+    """The rows without what their points leave out, with the lengths and continuation bits that they have then."""
+    strides = (len(rows) // len(kinds),)
+    lengths: _Octets = np.ndarray((len(kinds),), np.uint8, rows, 1, strides)
+    lengths[:] = _LENGTHS.take(kinds)
+    if time_bytes > 1:
+        window: _Words = np.ndarray((len(kinds),), "<u8", rows, _TIME_AT, strides)
+        window |= _CONTINUATIONS.take(kinds)
+    if time_bytes == _LONGEST_TIME:
+        ninth: _Octets = np.ndarray((len(kinds),), np.uint8, rows, _TIME_AT + _IN_A_WORD, strides)
+        ninth |= _NINTH_CONTINUATIONS.take(kinds)
+    kept = _kept(time_bytes).take(kinds).view(np.bool_)
+    return np.frombuffer(rows, np.uint8)[kept].tobytes()
+
+
+@cache
+def _kept(time_bytes: int) -> NDArray[Any]:
+    """By kind: which bytes of a row belong to the point. A row is one element, of as many bytes."""
+    kept = np.ones((2 * _HAS_VALUE, _TIME_AT + time_bytes + _VALUE_ROOM), np.bool_)
+    for kind, row in enumerate(kept):
+        size = kind % _HAS_VALUE
+        row[_TIME_AT - 1] = size > 0
+        row[_TIME_AT + size : -_VALUE_ROOM] = False
+        row[-_VALUE_ROOM:] = kind >= _HAS_VALUE
+    return kept.view(f"V{kept.shape[1]}").reshape(-1)
+
+
+def _by_kind(number_of: Callable[[int, bool], int], dtype: type) -> NDArray[Any]:
+    return np.array(
+        [number_of(kind % _HAS_VALUE, kind >= _HAS_VALUE) for kind in range(2 * _HAS_VALUE)], dtype
+    )
+
+
+_LENGTHS: Final = _by_kind(lambda size, value: (1 + size if size else 0) + (_VALUE_ROOM if value else 0), np.uint8)
+_CONTINUATIONS: Final = _by_kind(
+    lambda size, _: int.from_bytes(b"\x80" * min(max(size - 1, 0), _IN_A_WORD), "little"), np.uint64
+)
+_NINTH_CONTINUATIONS: Final = _by_kind(lambda size, _: 0x80 if size == _LONGEST_TIME else 0, np.uint8)

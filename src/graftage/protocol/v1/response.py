@@ -7,6 +7,7 @@ point and every cell.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from graftage.backend.query import Result
 from graftage.data.series import Series
@@ -15,7 +16,7 @@ from graftage.protocol.v1.point_decoding import PointColumns, read_points
 from graftage.protocol.v1.point_encoding import write_points
 from graftage.protocol.v1.table_decoding import UnknownKind, read_table
 from graftage.protocol.v1.table_encoding import write_table
-from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, write_bytes, write_text
+from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, write_bytes, write_text, write_varint
 
 
 def decode_response(data: bytes) -> tuple[Result, ...]:
@@ -32,7 +33,7 @@ def decode_response(data: bytes) -> tuple[Result, ...]:
 
 def encode_response(results: Iterable[Result]) -> bytes:
     """The response that holds these results, in their order."""
-    return b"".join([write_bytes(1, _write_result(result)) for result in results])
+    return b"".join(chain.from_iterable(_field(1, _write_result(result)) for result in results))
 
 
 def _read_result(data: bytes, start: int, end: int) -> Result:
@@ -88,23 +89,25 @@ def _read_label(data: bytes, start: int, end: int) -> tuple[str, str]:
     return texts[1], texts[2]
 
 
-def _write_result(result: Result) -> bytes:
-    return b"".join(
-        (
-            write_text(1, result.error),
-            write_text(2, result.ref_id),
-            write_text(3, result.meta_json),
-            *[write_bytes(4, _write_series(series)) for series in result.series],
-            *[write_bytes(5, write_table(table)) for table in result.tables],
-        )
-    )
+def _write_result(result: Result) -> list[bytes]:
+    pieces = [write_text(1, result.error), write_text(2, result.ref_id), write_text(3, result.meta_json)]
+    for series in result.series:
+        pieces += _field(4, _write_series(series))
+    for table in result.tables:
+        pieces += _field(5, write_table(table))
+    return pieces
 
 
-def _write_series(series: Series) -> bytes:
+def _write_series(series: Series) -> list[bytes]:
     labels = [write_bytes(2, _write_label(key, value)) for key, value in series.labels.items()]
-    return b"".join((write_text(1, series.name), *labels, *write_points(series.times, series.values)))
+    return [write_text(1, series.name), *labels, *write_points(series.times, series.values)]
 
 
 def _write_label(key: str, value: str) -> bytes:
     """An entry of a map, which holds key and value even where they are empty."""
     return write_bytes(1, key.encode("utf-8", "replace")) + write_bytes(2, value.encode("utf-8", "replace"))
+
+
+def _field(number: int, pieces: list[bytes]) -> list[bytes]:
+    """A message as a field, still in pieces: they are long, and copied only once, when all of them are joined."""
+    return [write_varint(number << 3 | LENGTH), write_varint(sum(map(len, pieces))), *pieces]

@@ -8,14 +8,12 @@ from itertools import islice
 from graftage.data.table import Table
 from graftage.protocol.v1.wire import write_bytes, write_text, write_varint
 
-_KINDS = tuple(b"\x08" + bytes([kind]) for kind in range(6))
 
-
-def write_table(table: Table) -> bytes:
-    """The message, without a tag or length of its own."""
+def write_table(table: Table) -> list[bytes]:
+    """The message, without a tag or length of its own, in pieces that belong one behind the other."""
     cells = _cells(table)
     rows = [write_bytes(2, b"".join(islice(cells, width))) for width in table.widths.tolist()]
-    return b"".join([*[write_bytes(1, write_text(1, name)) for name in table.columns], *rows])
+    return [*[write_bytes(1, write_text(1, name)) for name in table.columns], *rows]
 
 
 def _cells(table: Table) -> Iterator[bytes]:

@@ -238,7 +238,7 @@ async def _refuse_metadata(event: str, details: Mapping[str, Any]) -> None:
     host = stream.get_extra_info("server_addr")[0]
     if is_refused(host):
         await stream.aclose()
-        raise _AddressRefused(f"{host} is the machine's own network; no data source is there")
+        raise _AddressRefused(f"{host} belongs to the machine itself; nothing is forwarded there")
 
 
 def is_refused(host: str) -> bool:

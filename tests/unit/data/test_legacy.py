@@ -1,0 +1,143 @@
+"""Frames as series and tables, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from graftage.data.columns import field_from_values, frame_from_columns
+from graftage.data.frame import Field, FieldType, Frame
+from graftage.data.legacy import frame_to_legacy, series_to_frame, table_to_frame
+from graftage.data.series import Series
+from graftage.data.table import Table
+
+TIMES = [datetime(1970, 1, 1, 0, 0, second, 500_999, tzinfo=UTC) for second in (1, 2, 3)]
+BEFORE_1970 = np.array([-1], "datetime64[ns]")
+
+
+def points(series: Series) -> list[tuple[int, float]]:
+    return list(zip(series.times.tolist(), series.values.tolist(), strict=True))
+
+
+def test_a_wide_frame_is_a_series_for_each_value_field() -> None:
+    frame = frame_from_columns({"time": TIMES, "cpu": [1, None, 3], "load": [0.5, float("nan"), 1.5]})
+    (cpu, load), tables = frame_to_legacy(frame)
+    assert not tables
+    assert (cpu.name, points(cpu)) == ("cpu", [(1500, 1.0), (3500, 3.0)])
+    assert load.name == "load"
+    assert np.isnan(load.values[1]), "NaN is a gap that is sent"
+
+
+@pytest.mark.parametrize(
+    ("labels", "config", "name"),
+    [
+        (None, None, "cpu"),
+        ({}, None, "cpu"),
+        ({"host": "a", "dc": "x"}, None, "cpu {dc=x, host=a}"),
+        ({"host": "a"}, {"displayNameFromDS": "from ds"}, "from ds"),
+        ({"host": "a"}, {"displayName": "shown", "displayNameFromDS": "from ds"}, "shown"),
+    ],
+)
+def test_a_series_is_named_as_classic_alerting_names_it(
+    labels: dict[str, str] | None, config: dict[str, object] | None, name: str
+) -> None:
+    cpu = Field("cpu", FieldType.FLOAT64, np.zeros(3), labels=labels, config=config)
+    (series,), _ = frame_to_legacy(Frame((field_from_values("time", TIMES), cpu)))
+    assert (series.name, series.labels) == (name, labels or {})
+
+
+def test_a_point_without_a_time_is_left_out_and_times_round_down() -> None:
+    (series,), _ = frame_to_legacy(frame_from_columns({"t": [None, *TIMES[:1]], "cpu": [1.5, 2.5]}))
+    assert points(series) == [(1500, 2.5)]
+    (series,), _ = frame_to_legacy(frame_from_columns({"t": BEFORE_1970, "cpu": [1]}))
+    assert points(series) == [(-1, 1.0)]
+
+
+def test_no_rows_are_series_without_points_and_no_fields_are_nothing() -> None:
+    (series,), _ = frame_to_legacy(frame_from_columns({"t": np.zeros(0, "datetime64[s]"), "cpu": np.zeros(0)}))
+    assert (series.name, len(series)) == ("cpu", 0)
+    assert frame_to_legacy(Frame()) == ((), ())
+
+
+def test_a_typed_time_series_may_have_texts_beside_its_values() -> None:
+    frame = frame_from_columns({"time": TIMES, "up": [True, False, True], "note": ["a", "b", "c"]})
+    typed = Frame(frame.fields, meta={"type": "timeseries-multi"})
+    (series,), tables = frame_to_legacy(typed)
+    assert not tables
+    assert (series.name, series.values.tolist()) == ("up", [1, 0, 1])
+    assert frame_to_legacy(frame)[1], "without the type it is a table"
+
+
+def test_everything_else_is_a_table() -> None:
+    frame = frame_from_columns(
+        {
+            "when": [TIMES[0], None],
+            "host": ["a", None],
+            "up": [True, False],
+            "n": np.array([1, 2], np.int8),
+            "f": [0.5, float("nan")],
+            "big": [2**63, 1],
+        }
+    )
+    series, (table,) = frame_to_legacy(frame)
+    assert not series
+    assert table.columns == ("time", "host", "up", "n", "f", "big")
+    first, second = table.rows()
+    assert first == (1500, "a", True, 1, 0.5, 2.0**63)
+    assert second[:4] == (None, None, False, 2)
+    assert np.isnan(second[4])  # type: ignore[arg-type]
+
+
+def test_a_column_of_times_keeps_a_name_that_says_so() -> None:
+    _, (table,) = frame_to_legacy(frame_from_columns({"start": TIMES, "Date": TIMES, "host": ["a", "b", "c"]}))
+    assert table.columns == ("start", "Date", "host")
+
+
+def test_a_series_is_a_frame_and_comes_back() -> None:
+    series = Series("cpu", np.array([-1, 1500]), np.array([1.0, np.nan]), {"host": "a"})
+    frame = series_to_frame(series, ref_id="B")
+    assert (frame.name, frame.ref_id, [field.name for field in frame.fields]) == ("cpu", "B", ["time", "value"])
+    (back,), _ = frame_to_legacy(frame)
+    assert (back.times.tolist(), back.labels) == ([-1, 1500], {"host": "a"})
+    assert series_to_frame(Series("cpu", series.times, series.values)).fields[1].labels is None
+
+
+def test_a_series_beyond_the_years_of_nanoseconds_is_no_frame() -> None:
+    with pytest.raises(ValueError, match="'cpu' has times beyond"):
+        series_to_frame(Series("cpu", np.array([2**60]), np.zeros(1)))
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "values"),
+    [
+        ([1, None], FieldType.INT64, [1]),
+        ([1, 2.5], FieldType.FLOAT64, [1.0, 2.5]),
+        ([True, False], FieldType.BOOL, [True, False]),
+        (["a", None], FieldType.STRING, ["a"]),
+        ([b"hello"], FieldType.STRING, ["aGVsbG8="]),
+        ([1, "a", True, 0.5], FieldType.STRING, ["1", "a", "true", "0.5"]),
+        ([None], FieldType.STRING, []),
+    ],
+)
+def test_the_cells_of_a_column_decide_its_type(cells: list[object], kind: FieldType, values: list[object]) -> None:
+    (field,) = table_to_frame(Table.of(["x"], [[cell] for cell in cells])).fields
+    assert field.type is kind
+    assert field.values[field.present()].tolist() == values
+
+
+def test_numbers_under_a_column_of_times_are_milliseconds() -> None:
+    frame = table_to_frame(Table.of(["Time", "date"], [[1500, "soon"], [None, "late"]]))
+    assert [field.type for field in frame.fields] == [FieldType.TIME, FieldType.STRING]
+    assert frame.fields[0].values[0] == np.datetime64("1970-01-01T00:00:01.5")
+    assert frame.fields[0].present().tolist() == [True, False]
+    (far,) = table_to_frame(Table.of(["time"], [[2**60]])).fields
+    assert far.type is FieldType.INT64, "beyond the years of nanoseconds it stays a number"
+
+
+def test_rows_of_different_lengths_leave_cells_missing() -> None:
+    frame = table_to_frame(Table.of(["a"], [[1], [], [2, 3]]))
+    assert [field.name for field in frame.fields] == ["a", ""]
+    assert [field.present().tolist() for field in frame.fields] == [[True, False, True], [False, False, True]]
+    assert frame.fields[1].values.tolist() == [0, 0, 3]
