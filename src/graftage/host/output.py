@@ -53,7 +53,7 @@ class Announcement:
         if not self.line.done():
             self.line.set_result(line.data)
         elif self._log.admits(len(line.data)):
-            self._log.write(_raw(line, "stdout"))
+            self._log.write(_raw(line))
 
 
 class Stderr:
@@ -88,17 +88,16 @@ class Stderr:
         if line.whole:
             record, self._panicking = read_log_line(line.data, panicking=self._panicking)
         else:
-            record = LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"))
+            record = _raw(line)
         self._log.write(record)
 
 
 class PrintedText:
     """What a plugin's program prints once it serves: it arrives over gRPC, in chunks that are no lines."""
 
-    def __init__(self, log: PluginLog, stream: str, *, line_limit: int) -> None:
+    def __init__(self, log: PluginLog, *, line_limit: int) -> None:
         self._cutter = LineCutter(line_limit)
         self._log = log
-        self._stream = stream
 
     def feed(self, data: bytes) -> None:
         """Take a chunk."""
@@ -113,11 +112,11 @@ class PrintedText:
 
     def _add(self, line: Line) -> None:
         if self._log.admits(len(line.data)):
-            self._log.write(_raw(line, self._stream))
+            self._log.write(_raw(line))
 
 
-def _raw(line: Line, stream: str) -> LogRecord:
-    return LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"), {"stream": stream})
+def _raw(line: Line) -> LogRecord:
+    return LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"))
 
 
 class PluginOutput:
@@ -135,9 +134,10 @@ class PluginOutput:
         self.pace = _pace(options)  # of what is printed; the pipes have their own
         self.announcement = Announcement(log("stdout"))
         self._stderr = Stderr(log("stderr"), line_limit=options.log_line_limit)
-        self._printed = {
-            Output.STDOUT: PrintedText(log("printed text"), "stdout", line_limit=options.log_line_limit),
-            Output.STDERR: PrintedText(log("printed text"), "stderr", line_limit=options.log_line_limit),
+        self._printed: dict[int, PrintedText | Stderr] = {
+            Output.STDOUT: PrintedText(log("printed text"), line_limit=options.log_line_limit),
+            # Go programs print to a redirected stderr what others write to the real one.
+            Output.STDERR: Stderr(log("printed errors"), line_limit=options.log_line_limit),
         }
         self._pipes = (
             Drain(process.stdout, self.announcement.feed, self.announcement.finish, _pace(options)),

@@ -16,7 +16,8 @@ _PRICE_BYTES = 1024  # a line costs one, and one more for each of these
 class PluginLog:
     """One stream of a plugin's words. What exceeds the allowance is counted, and the count is logged.
 
-    Each record carries `plugin_id`, `plugin_module` and `plugin_fields`, for handlers that write structure.
+    Each record carries `plugin_id`, `plugin_stream`, `plugin_module` and `plugin_fields`, for handlers that
+    write structure.
     """
 
     def __init__(self, logger: logging.Logger, plugin_id: str, stream: str, allowance: Allowance) -> None:
@@ -42,6 +43,7 @@ class PluginLog:
         if self._logger.isEnabledFor(record.level):
             extra = {
                 "plugin_id": self._plugin_id,
+                "plugin_stream": self._stream,
                 "plugin_module": record.module,
                 "plugin_fields": record.fields,
             }

@@ -69,7 +69,11 @@ def _has_route_of_its_own(situation: Situation, seen: Observation) -> bool:
 
 
 def _lacks_core_source(situation: Situation, seen: Observation) -> bool:
-    return seen.answer is not None and "Unable to find datasource plugin" in seen.answer.text
+    """Is the data source of a type that the recorded server knew without a plugin of ours?"""
+    found = re.fullmatch("/api/datasources/proxy/([0-9]+)/.*", situation.route)
+    written = situation.last_write(int(found[1])) if found else None
+    kind = (written_source(written) or {}).get("type") if written else None
+    return kind in {"prometheus", "elasticsearch", "influxdb"}
 
 
 def _leaves_unsigned_out(situation: Situation, seen: Observation) -> bool:
@@ -82,23 +86,32 @@ def _speaks_v2(situation: Situation, seen: Observation) -> bool:
     return "probev2" in situation.setup.plugins and "probev2" in situation.unbuilt
 
 
-def _has_credentials(situation: Situation, seen: Observation) -> bool:
+CREDENTIALS = "credentials and roles"
+
+
+def _needs_credentials(situation: Situation, seen: Observation) -> bool:
+    """Was somebody refused or sent to the login page, or does it show that somebody was not?"""
     headers = situation.case.request.headers if situation.case.request else ()
-    return situation.setup.anonymous_role != "Admin" or any(
+    matters = situation.setup.anonymous_role != "Admin" or any(
         name.lower() == "authorization" for name, _ in headers
     )
+    refused = situation.status in {302, 401, 403}
+    return matters and (refused or (CREDENTIALS in situation.unbuilt and not situation.is_query))
 
 
-def _is_provisioned(situation: Situation, seen: Observation) -> bool:
-    return any(name.startswith("provisioning/") for name in situation.setup.files)
+def _needs_provisioning(situation: Situation, seen: Observation) -> bool:
+    provisioned = any(name.startswith("provisioning/") for name in situation.setup.files)
+    concerned = situation.case.request is None or situation.is_query or "datasources" in situation.route
+    return provisioned and concerned
 
 
-def _has_settings(situation: Situation, seen: Observation) -> bool:
+def _needs_settings(situation: Situation, seen: Observation) -> bool:
     return any(not section.startswith("plugin.") for section in situation.setup.ini)
 
 
-def _in_development(situation: Situation, seen: Observation) -> bool:
-    return situation.setup.app_mode == "development"
+def _shows_cause(situation: Situation, seen: Observation) -> bool:
+    body = situation.case.response.json() if situation.case.response else None
+    return situation.setup.app_mode == "development" and isinstance(body, dict) and "error" in body
 
 
 FEATURES: Sequence[Feature] = (
@@ -123,8 +136,8 @@ FEATURES: Sequence[Feature] = (
     Feature("signatures of plugins", _leaves_unsigned_out),
     _logs("what another client library makes of the answers", "^(ok  |FAIL) "),
     Feature("plugins of protocol v2", _speaks_v2),
-    Feature("credentials and roles", _has_credentials),
-    Feature("provisioning files", _is_provisioned),
-    Feature("Grafana's settings file", _has_settings),
-    Feature("development mode", _in_development),
+    Feature(CREDENTIALS, _needs_credentials),
+    Feature("provisioning files", _needs_provisioning),
+    Feature("Grafana's settings file", _needs_settings),
+    Feature("causes in development mode", _shows_cause),
 )

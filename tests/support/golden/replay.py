@@ -77,19 +77,13 @@ def replay(scenario: Scenario, twins: Twins) -> list[Judgement]:
                 judgement = run.judge(situation, newer.reason)
             judgements.append(judgement)
             before.append(newer.case)
-            if judgement.verdict is Verdict.NOT_BUILT and _changes_something(case):
+            if (
+                judgement.verdict is Verdict.NOT_BUILT
+                and situation.method in _MUTATING
+                and not situation.is_query
+            ):
                 unbuilt |= {judgement.details[0]}
         return judgements
-
-
-def _changes_something(case: Case) -> bool:
-    """Did the recorded server hold something else after this case?"""
-    return (
-        case.request is not None
-        and case.request.method in _MUTATING
-        and case.response is not None
-        and 200 <= case.response.status < 300
-    )
 
 
 @dataclass(slots=True)

@@ -93,7 +93,7 @@ async def test_the_first_line_of_stdout_is_for_the_handshake_and_the_rest_for_th
     assert stdout.begun == b"1|1|un"
     stdout.feed(b"ix|/x|grpc|\r\nhello\n")
     assert stdout.line.result() == b"1|1|unix|/x|grpc|"
-    assert [record.message for record in caplog.records] == ["hello: stream=stdout"]
+    assert [record.message for record in caplog.records] == ["hello"]
 
 
 @pytest.mark.parametrize(("written", "line"), [(b"1|1|unix|/x|grpc", b"1|1|unix|/x|grpc"), (b"", None)])

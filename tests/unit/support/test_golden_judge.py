@@ -69,6 +69,24 @@ def test_what_depends_on_something_unbuilt_is_not_built_only_while_it_is_in_the_
     assert judge(after, wrong).verdict is Verdict.NOT_BUILT
 
 
+@pytest.mark.parametrize(
+    ("setup", "status", "text"),
+    [
+        (Setup(anonymous_role=None), 401, '{"message":"Unauthorized"}'),
+        (Setup(app_mode="development"), 500, '{"error":"x","message":"Metric request error"}'),
+        (Setup(files={"provisioning/datasources/a.yaml": ""}), 200, "[]"),
+    ],
+)
+def test_what_a_setup_asks_for_is_not_built_only_where_it_matters(
+    setup: Setup, status: int, text: str
+) -> None:
+    wrong = Observation(Answer(418, "text/plain"))
+    concerned = Situation(case("/api/datasources", text, status=status), setup=setup)
+    assert judge(concerned, wrong).verdict is Verdict.NOT_BUILT
+    assert judge(Situation(case("/api/health"), setup=setup), wrong).verdict is Verdict.DIFFERENT
+    assert judge(dataclasses.replace(concerned, setup=Setup()), wrong).verdict is Verdict.DIFFERENT
+
+
 def test_every_feature_has_a_name_of_its_own() -> None:
     assert len({feature.name for feature in FEATURES}) == len(FEATURES)
 

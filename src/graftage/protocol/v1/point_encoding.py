@@ -39,14 +39,16 @@ def write_points(times: Times, values: Values) -> Iterator[bytes]:
         doubles = np.ascontiguousarray(values[start : start + _CHUNK], "<f8")
         has_value = doubles.view(np.uint64) != 0  # -0.0 is written: only what is all zero bits is left out
         shortest, longest = _varint_bytes(int(words.min())), _varint_bytes(int(words.max()))
-        alike = shortest == longest
-        count = np.count_nonzero(has_value)
-        if alike and count == len(words):
-            yield bytes(_rows(words, doubles, longest, _pattern(longest, alike=True)))
+        values_given = int(np.count_nonzero(has_value))
+        if shortest == longest and values_given in (0, len(words)):
+            pattern = _pattern(longest, alike=True, has_value=values_given > 0)
+            rows = _rows(words, doubles, longest, pattern)
+            yield bytes(rows) if values_given else _without_values(rows, len(words))
         else:
+            pattern = _pattern(longest, alike=False, has_value=True)
             kinds = _time_bytes(words, shortest, longest)
             kinds[has_value] |= _HAS_VALUE
-            yield _without_gaps(_rows(words, doubles, longest, _pattern(longest, alike=False)), kinds, longest)
+            yield _without_gaps(_rows(words, doubles, longest, pattern), kinds, longest)
 
 
 def _varint_bytes(number: int) -> int:
@@ -63,13 +65,13 @@ def _time_bytes(words: _Words, shortest: int, longest: int) -> _Octets:
 
 
 @cache
-def _pattern(time_bytes: int, *, alike: bool) -> bytes:
-    """A row whose numbers are all zero; with their continuation bits if all points are alike."""
-    more = 0x80 if alike else 0
-    time = bytes([0x08, *[more] * (time_bytes - 1), 0]) if time_bytes else b"\x08"
-    length = (len(time) if time_bytes else 0) + _VALUE_ROOM
-    head = bytes([0x1A, length]) + (time if time_bytes or not alike else b"")
-    return head + b"\x11" + bytes(_VALUE_ROOM - 1)
+def _pattern(time_bytes: int, *, alike: bool, has_value: bool) -> bytes:
+    """A row whose numbers are all zero, complete for points that are alike. It has room for a value in any case."""
+    time = bytes([0x08, *[0x80 if alike else 0] * (time_bytes - 1), 0][: 1 + time_bytes])
+    if alike and not time_bytes:
+        time = b""
+    length = len(time) + (_VALUE_ROOM if has_value else 0)
+    return bytes([0x1A, length]) + time + b"\x11" + bytes(_VALUE_ROOM - 1)
 
 
 def _rows(words: _Words, values: Values, time_bytes: int, pattern: bytes) -> bytearray:
@@ -97,6 +99,12 @@ def _spread(words: _Words) -> _Words:
         moved <<= np.uint64(gap)
         spread |= moved
     return spread
+
+
+def _without_values(rows: bytearray, count: int) -> bytes:
+    """The rows up to where their values would begin."""
+    stride = len(rows) // count
+    return np.ndarray((count,), f"V{stride - _VALUE_ROOM}", rows, 0, (stride,)).tobytes()
 
 
 def _without_gaps(rows: bytearray, kinds: _Octets, time_bytes: int) -> bytes:

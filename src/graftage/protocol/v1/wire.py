@@ -22,6 +22,7 @@ _MAX_GROUPS: Final = 100  # levels of groups in groups; groups are unknown field
 _MAX_LENGTH: Final = 2**31 - 1
 _MAX_TAG: Final = 2**32 - 1
 _U64: Final = 2**64 - 1
+_SHORT_VARINTS: Final = [bytes([value]) for value in range(0x80)]
 
 
 def read_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
@@ -104,6 +105,8 @@ def cut_short(position: int) -> WireError:
 
 def write_varint(value: int) -> bytes:
     """A number from 0 to 2**64 - 1."""
+    if value < 0x80:
+        return _SHORT_VARINTS[value]
     written = bytearray()
     while value >= 0x80:
         written.append(value & 0x7F | 0x80)
