@@ -25,7 +25,19 @@ def plugin(tmp_path: Path) -> Path:
     return plain_plugin(tmp_path)
 
 
-@pytest.mark.parametrize("behaviour", ["", "tcp", "no-health,no-stdio", "not-serving"])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        "",
+        "tcp",
+        "no-health,no-stdio",
+        "not-serving",
+        "in-pieces",
+        "cr-lf,five-fields",
+        "nine-fields",
+        "junk-field",
+    ],
+)
 async def test_a_plugin_answers_queries(start: Any, plugin: Path, behaviour: str) -> None:
     async with start(plugin, behaviour=behaviour) as running:
         (result,) = await running.client.query(REQUEST, timeout=5)
@@ -175,10 +187,10 @@ async def test_a_flood_of_output_is_drained_and_hurts_nobody(
     options = {"log_rate": 50.0, "log_burst": 100.0, "output_rate": 4.0 * 1024 * 1024}
     async with start(plugin, behaviour=behaviour, **options) as running:
         used = time.process_time()
-        for _ in range(20):
+        for _ in range(10):
             await running.client.query(REQUEST, timeout=5)
             await asyncio.sleep(0.05)
-        assert time.process_time() - used < 0.8
+        assert time.process_time() - used < 0.5
         assert not running.exited.is_set()
     told = [record.message for record in caplog.records if "were left out" in record.message]
     logged = [record for record in caplog.records if "again" in record.message]

@@ -26,8 +26,7 @@ from graftage.host.last_steps import to_the_end
 # After SIGKILL a process is gone at once, unless the kernel itself holds it (a dead network drive).
 KILL_SECONDS = 1.0
 _POLL_SECONDS = 0.002
-# What an interpreter may need to find its own shared library. The plugin's environment is sent, not
-# inherited.
+# What an interpreter may need to find its own shared library; what the plugin gets is sent over the socket.
 _WARDEN_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
 
@@ -154,8 +153,7 @@ class PluginProcess:
             )
             self._started.exception()
         elif self.pid and not self.exit.done():
-            # Somebody killed the warden. The kernel has killed the plugin for it, but not the plugin's
-            # children.
+            # Somebody killed the warden. For it, the kernel has killed the plugin, but not its children.
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
         self._has_exited(ExitStatus(why=self.why))

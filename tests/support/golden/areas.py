@@ -16,7 +16,7 @@ from support.golden.run_folder import REPOSITORY
 
 RECORDINGS = REPOSITORY / "tests" / "golden"
 EXCHANGES = "http-api"
-SERVERS_AT_ONCE = 2  # a scenario is a server and its plugins; more of them only wait for each other
+SERVERS_AT_ONCE = 4  # some scenarios mostly wait: for a restart, or for a plugin that never comes up
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from support.golden.server import Server, serve
 from support.golden.situation import Situation
 from support.golden.upstream import Upstream, upstream
 
+QUERY_SECONDS = 30.0  # the server's own default, beside what plugins are scripted to sleep
 LOG_SECONDS = 5.0  # for lines about a restart that happens behind the last answer
 _PLUGIN_SECTION = "plugin."
 _MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -64,7 +65,7 @@ def _same_request(case: Case, twin: Case) -> bool:
 
 def replay(scenario: Scenario, twins: Twins) -> list[Judgement]:
     """A judgement for each case of the scenario."""
-    with _running(scenario.setup) as run:
+    with _running(scenario.setup, QUERY_SECONDS + _longest_sleep(scenario)) as run:
         judgements: list[Judgement] = []
         before: list[Case] = []
         unbuilt: frozenset[str] = run.missing
@@ -84,6 +85,12 @@ def replay(scenario: Scenario, twins: Twins) -> list[Judgement]:
             ):
                 unbuilt |= {judgement.details[0]}
         return judgements
+
+
+def _longest_sleep(scenario: Scenario) -> float:
+    """Seconds: the recorded servers waited for a plugin however long it took."""
+    actions = [(case.plugin_response or {}).get("$action", {}) for case in scenario.cases]
+    return max((action.get("sleep_ms", 0) / 1000 for action in actions), default=0.0)
 
 
 @dataclass(slots=True)
@@ -157,7 +164,7 @@ class _Run:
 
 
 @contextmanager
-def _running(setup: Setup) -> Iterator[_Run]:
+def _running(setup: Setup, query_seconds: float) -> Iterator[_Run]:
     with tempfile.TemporaryDirectory(prefix="golden-") as name, upstream() as behind:
         folder = Path(name).resolve()
         placeholders = Placeholders(
@@ -174,6 +181,7 @@ def _running(setup: Setup) -> Iterator[_Run]:
         with serve(
             folder,
             environment=placeholders.fill(setup.env),
+            query_seconds=query_seconds,
             plugin_settings={
                 section.removeprefix(_PLUGIN_SECTION): table
                 for section, table in ini.items()

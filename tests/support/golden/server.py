@@ -17,9 +17,6 @@ from typing import Any
 
 START_SECONDS = 60.0  # far more than a start takes, so that only a server that hangs is given up
 STOP_SECONDS = 20.0
-# Less than the default, because a query to a plugin that never comes up waits as long; far more than a
-# restart takes.
-QUERY_SECONDS = 12
 _LISTENING = re.compile(r"ready at http://127\.0\.0\.1:(\d+)")
 
 
@@ -42,17 +39,17 @@ class Server:
 
 @contextmanager
 def serve(
-    folder: Path, *, environment: Mapping[str, str], plugin_settings: Mapping[str, Any]
+    folder: Path, *, environment: Mapping[str, str], plugin_settings: Mapping[str, Any], query_seconds: float
 ) -> Iterator[Server]:
     """A server that keeps everything in `folder`. It listens, or is gone, when the block begins.
 
-    plugin_settings: tables `[plugin.<id>]` of the settings file.
+    plugin_settings: tables `[plugin.<id>]` of the settings file. query_seconds: how long a plugin may take.
     """
     config, log_file = folder / "graftage.toml", folder / "server.log"
     config.write_text("".join(_table(plugin_id, table) for plugin_id, table in plugin_settings.items()))
     own = {name: value for name, value in os.environ.items() if not name.startswith("GRAFTAGE_")}
     command = [Path(sys.executable).with_name("graftage"), "serve", "--config", config]
-    command += ["--address", "127.0.0.1:0", "--data", folder, "--query-timeout", QUERY_SECONDS]
+    command += ["--address", "127.0.0.1:0", "--data", folder, "--query-timeout", query_seconds]
     command += ["--log-level", "debug", "--log-format", "json"]
     with log_file.open("wb") as log:
         process = subprocess.Popen(

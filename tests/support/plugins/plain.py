@@ -4,6 +4,7 @@
     no-health, no-controller, no-stdio  lack these services (no-controller: as the plugins of 2018)
     not-serving                         say so
     tcp                                 listen on a port
+    in-pieces, cr-lf, five-fields, nine-fields, junk-field      ways to print the handshake
     child, session-child, daemon        leave a process that holds the pipes open: in the plugin's group,
                                         in a session of its own, forked twice
     junk-to-stdout, flood-stdout, flood-stderr, flood-lines, flood-print    write without end
@@ -137,6 +138,17 @@ def flood(descriptor: int, portion: bytes) -> None:
         os.write(descriptor, portion)
 
 
+def announce(line: str) -> None:
+    """Print the handshake, in whatever way hosts have to take it."""
+    ends = {"five-fields": "", "nine-fields": "||false|8|9", "junk-field": f"|{'eyJz' * 12}"}
+    line += next((end for word, end in ends.items() if word in BEHAVIOUR), "|")
+    line += "\r\n" if "cr-lf" in BEHAVIOUR else "\n"
+    size = 7 if "in-pieces" in BEHAVIOUR else len(line)
+    for start in range(0, len(line), size):
+        os.write(1, line[start : start + size].encode())
+        time.sleep(0.005 if "in-pieces" in BEHAVIOUR else 0)
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "deaf-to-term" in BEHAVIOUR:
@@ -148,7 +160,7 @@ def main() -> None:
     if "daemon" in BEHAVIOUR:
         leave(os.setsid, twice=True)
     server, address = serve()
-    os.write(1, f"1|1|{address}|grpc|\n".encode())
+    announce(f"1|1|{address}|grpc")
     floods = {
         "flood-stdout": (1, b"x" * 65536),
         "flood-stderr": (2, b"y" * 65536),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graftage.host.lines import Line, LineCutter
+
+SETTINGS = settings(deadline=None, derandomize=True)
 
 
 def cut(*portions: bytes, limit: int = 64) -> list[Line]:
@@ -40,11 +42,13 @@ def test_a_line_at_the_limit_is_cut_into_pieces(size: int, pieces: list[int]) ->
     assert [line.whole for line in lines] == [len(pieces) == 1] * len(pieces) + [True]
 
 
+@SETTINGS
 @given(st.lists(st.binary(max_size=200)), st.integers(1, 50))
 def test_the_portions_make_no_difference(portions: list[bytes], limit: int) -> None:
     assert cut(*portions, limit=limit) == cut(b"".join(portions), limit=limit)
 
 
+@SETTINGS
 @given(st.lists(st.binary(max_size=200)), st.integers(1, 50))
 def test_nothing_is_lost_and_nothing_is_longer_than_the_limit(portions: list[bytes], limit: int) -> None:
     lines = cut(*portions, limit=limit)

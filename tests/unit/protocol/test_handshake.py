@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graftage.errors import HandshakeError
@@ -22,6 +22,8 @@ from graftage.protocol.handshake import (
     format_handshake,
     parse_handshake,
 )
+
+SETTINGS = settings(deadline=None, derandomize=True)
 
 JUNK_OF_2018 = "eyJzdGRvdXRfYWRkciI6IiIsInN0ZGVycl9hZGRyIjoiIn0K"
 DER = "MIGA" + "A" * 171  # a DER sequence of 128 bytes, unpadded
@@ -143,6 +145,7 @@ paths = st.text(
 )
 
 
+@SETTINGS
 @given(st.integers(0, 2**31), paths, st.booleans())
 def test_what_a_plugin_prints_is_what_a_host_reads(version: int, path: str, asked: bool) -> None:
     line = format_handshake(version, "unix", f"/{path}", multiplex_asked=asked)
@@ -157,6 +160,7 @@ fields = st.one_of(
 )
 
 
+@SETTINGS
 @given(st.one_of(st.binary(), st.lists(fields, max_size=9).map(b"|".join)))
 def test_any_bytes_are_read_or_refused_with_a_printable_text(line: bytes) -> None:
     try:

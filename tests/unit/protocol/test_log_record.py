@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graftage.protocol.log_record import LONGEST_RECORD, TRACE, LogRecord, read_log_line, write_log_record
+
+SETTINGS = settings(deadline=None, derandomize=True)
 
 DEBUG, INFO, WARN, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 NOW = datetime(2026, 11, 22, 11, 27, 32, 583984, tzinfo=UTC)
@@ -153,6 +155,7 @@ json_values = st.recursive(
 )
 
 
+@SETTINGS
 @given(st.binary(), st.booleans())
 def test_any_bytes_have_a_reading(line: bytes, panicking: bool) -> None:
     record, after = read_log_line(line, panicking=panicking)
@@ -161,6 +164,7 @@ def test_any_bytes_have_a_reading(line: bytes, panicking: bool) -> None:
     assert after or not panicking
 
 
+@SETTINGS
 @given(
     st.dictionaries(st.sampled_from(["@message", "@level", "@timestamp", "@module", "x"]), json_values),
 )
@@ -168,6 +172,7 @@ def test_no_type_of_a_members_value_breaks_the_reading(members: dict[str, object
     read(json.dumps(members))
 
 
+@SETTINGS
 @given(
     st.sampled_from([TRACE, DEBUG, INFO, WARN, ERROR]),
     st.text(st.characters(exclude_categories=["Cs"])),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graftage.protocol.version import choose_version, read_offer
+
+SETTINGS = settings(deadline=None, derandomize=True)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,7 @@ def test_entries_that_are_no_numbers_are_told_apart() -> None:
     assert read_offer("2, 3,x,,-1,٣,") == (frozenset({2, 3}), ("x", "-1", "٣"))
 
 
+@SETTINGS
 @given(st.text())
 def test_any_offer_can_be_read(text: str) -> None:
     numbers, _ = read_offer(text)
