@@ -29,7 +29,8 @@ from graftage.config import URL_VARIABLE, Settings
 from graftage.data.canonical_json import JsonSyntaxError, Number, canonical, read_json, write_json
 from graftage.errors import BadRequest, GraftageError, NotFound, PluginFault
 from graftage.host.executable import Executable, executable_file, find_executable
-from graftage.host.launch import LaunchOptions, launch
+from graftage.host.launch import launch
+from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.host.plugin_json import FILE_NAME, PluginJsonError, read_plugin_json
 from graftage.query.execute import execute
 from graftage.query.plan import plan
@@ -193,7 +194,7 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
     logger = logging.getLogger("graftage.query")
     logger.propagate = False  # what the plugin has to say is shown when it fails, and not beside its data
     logger.addHandler(logging.NullHandler())
-    options = LaunchOptions(start_timeout=args.timeout)
+    options = LaunchOptions(start_timeout=args.timeout, socket_dir=usual_socket_dir())
     async with launch(
         executable.path,
         plugin_id=plugin_id,

@@ -37,8 +37,7 @@ class PluginClient:
         """Run the queries of `request` within `timeout` seconds; one result for each `ref_id` answered.
 
         Raises PluginUnavailable if the process is gone, PluginTimeout if it stays silent, CallFailed if the
-        call as a whole failed, WireError if the answer is none. A query that failed alone is a result with an
-        error.
+        call as a whole failed, WireError if the answer is none. A query that failed alone is a result.
         """
         answer = await self._call(self._query, encode_request(request), timeout)
         try:

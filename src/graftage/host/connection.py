@@ -69,8 +69,7 @@ async def check_answers(channel: grpc.aio.Channel, *, timeout: float) -> bool:
 
 
 async def ask_to_shut_down(channel: grpc.aio.Channel, *, timeout: float) -> bool:
-    """Ask the plugin to end by itself; False when it does not know how to. Every other outcome counts as
-    asked.
+    """Ask the plugin to end by itself; False when it does not know how to. All else counts as asked.
 
     Go plugins end so abruptly that the normal answer is UNAVAILABLE.
     """

@@ -17,8 +17,7 @@ _LINE_COST = 256
 class Drain:
     """Reads a pipe until its end. It never stops for longer than the pace asks, so the writer never hangs.
 
-    feed: takes what was read. finish: called once, at the end. The pipe belongs to the drain, which closes
-    it.
+    feed: takes what was read. finish: called once, at the end. The drain owns the pipe and closes it.
     """
 
     def __init__(

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from graftage.errors import SettingsError
+from graftage.protocol.environment import SOCKET_DIR
 from graftage.protocol.handshake import SOCKET_PATH_BYTES
 
 # What the host and the plugin put behind the folder: "/plugin-dir0a1b2c3d/plugin1234567890".
 _ADDED_BYTES = 36
+
+
+def usual_socket_dir() -> Path | None:
+    """The operator's folder for sockets, else the one for temporary files; None if its path is too long.
+
+    A folder of its own for each process is private, and can be removed whole when the process died before it
+    could say where its socket is.
+    """
+    folder = Path(os.environ.get(SOCKET_DIR) or tempfile.gettempdir())
+    return folder if _socket_path_bytes(folder) <= SOCKET_PATH_BYTES else None
+
+
+def _socket_path_bytes(folder: Path) -> int:
+    return len(bytes(folder.absolute())) + _ADDED_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,7 @@ class LaunchOptions:
     def __post_init__(self) -> None:
         if self.socket_dir is None:
             return
-        size = len(bytes(self.socket_dir.absolute())) + _ADDED_BYTES
+        size = _socket_path_bytes(self.socket_dir)
         if size > SOCKET_PATH_BYTES:
             raise SettingsError(
                 f"sockets in {self.socket_dir.absolute()} would have paths of {size} bytes, "

@@ -95,6 +95,7 @@ class Supervisor:
         self._since = now()
         self._due = 0.0  # when the wait is over, by the event loop's clock
         self._process: Process | None = None  # the one that is `running`; it may have ended this very moment
+        self._is_ending = False  # that process has exited, and its remains are being cleared away
         self._restarts = 0
         self._last_exit = ""
         self._stderr_tail: tuple[str, ...] = ()
@@ -200,6 +201,7 @@ class Supervisor:
                 self._reason = self._last_words = ""
                 self._move(Started())
                 last_exit = str(await process.wait_exit())
+                self._is_ending = True
                 ended = loop.time()
         except Exception as error:
             failure = error
@@ -209,6 +211,7 @@ class Supervisor:
         # Only now is all that it wrote read. A stop asked meanwhile has had the last word already.
         if self._standing.state is State.RUNNING and process is not None:
             self._process = None
+            self._is_ending = False
             self._last_exit = last_exit
             self._stderr_tail = tuple(process.stderr_tail)
             self._reason = f"its process ended with {last_exit}" if last_exit else str(failure)

@@ -63,11 +63,11 @@ def _write_matrix(times: Times, values: Values) -> bytes:
 def _write_columns(times: Times, values: Values, width: int) -> bytes:
     """Pairs whose timestamps are all `width` characters long: room is made behind each value, then filled at once."""
     stamps = orjson.dumps(times, option=orjson.OPT_SERIALIZE_NUMPY)
-    text = bytearray(_write_values(values))
-    commas = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(","))
-    places = np.append(commas, len(text) - 1)
+    numbers = _write_values(values)
+    commas = np.flatnonzero(np.frombuffer(numbers, np.uint8) == ord(","))
+    places = np.append(commas, len(numbers) - 1)
     room = b"," + b"0" * width + b"]"
-    text = text.replace(b",", room + b",[")
+    text = bytearray(numbers).replace(b",", room + b",[")
     text[-1:] = room
     places += 1 + (width + 3) * np.arange(len(times))
     windows = np.ndarray((len(text) - width + 1,), f"V{width}", text, 0, (1,))
@@ -81,9 +81,12 @@ def _write_values(values: Values) -> bytes:
         invalid="ignore"
     ):  # NaN and what is too large become the smallest integer, which is not exact
         whole = values.astype(np.int64)
-    if (whole == values).all() and _are_exact(whole) and not np.signbit(values[whole == 0]).any():
+    are_whole = whole == values
+    if are_whole.all() and _are_exact(whole) and not np.signbit(values[whole == 0]).any():
         return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not are_whole.any():  # looking for `.0` in vain would take as long as all the rest
+        return text
     if text.endswith(b".0]"):
         text = text[:-3] + b"]"
     return text.replace(b".0,", b",")

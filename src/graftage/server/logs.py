@@ -20,6 +20,9 @@ _LEVELS = dict(
 )
 _NO_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
+# A plugin's record has its pairs in its text, as well as here for whoever reads structure.
+_IN_TEXT = frozenset({"plugin_fields", "plugin_module", "plugin_stream"})
+
 # These report every step of their own. What matters of it, we log ourselves.
 _TALKATIVE = ("uvicorn", "alembic", "httpx", "httpcore", "asyncio")
 
@@ -40,7 +43,8 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         words = [_time(record), f"{record.levelname:<5}", record.name, _one_line(record.getMessage())]
-        words += [f"{key}={_quoted(str(value))}" for key, value in _fields(record).items()]
+        fields = {key: value for key, value in _fields(record).items() if key not in _IN_TEXT}
+        words += [f"{key}={_quoted(str(value))}" for key, value in fields.items()]
         text = " ".join(words)
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 

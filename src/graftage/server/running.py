@@ -24,7 +24,7 @@ from graftage.config import Settings
 from graftage.errors import SettingsError
 from graftage.host.discovery import discover
 from graftage.host.host import Host, HostOptions
-from graftage.host.launch_options import LaunchOptions
+from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.server.app import build_app
 from graftage.server.body import DEFAULT_LIMIT
 from graftage.server.listening import BACKLOG, listen, url_of
@@ -125,7 +125,7 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
 
 def _host_options(settings: Settings) -> HostOptions:
     return HostOptions(
-        launch=LaunchOptions(start_timeout=settings.start_timeout),
+        launch=LaunchOptions(start_timeout=settings.start_timeout, socket_dir=usual_socket_dir()),
         plugin_settings={plugin_id: one.values for plugin_id, one in settings.plugin.items()},
         version=REPORTED_VERSION,
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from support.golden.found_plugins import found_plugins
 from support.golden.observation import Observation
 from support.golden.our_sources import written_source
-from support.golden.situation import Situation
+from support.golden.situation import Situation, known_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ def _needs_credentials(situation: Situation, seen: Observation) -> bool:
         name.lower() == "authorization" for name, _ in headers
     )
     refused = situation.status in {302, 401, 403}
-    return matters and (refused or (CREDENTIALS in situation.unbuilt and not situation.is_query))
+    # A write that the recorded server refused went through here: what is listed, and what has an id, differs.
+    shows_it = not situation.is_query or not set(situation.data_source_ids) <= known_ids(situation.before)
+    return matters and (refused or (CREDENTIALS in situation.unbuilt and shows_it))
 
 
 def _needs_provisioning(situation: Situation, seen: Observation) -> bool:

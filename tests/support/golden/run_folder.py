@@ -25,9 +25,7 @@ RECORD = "received.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class ScriptedPlugin:
-    """A plugin of our own: its plugin.json, and the module under `support.plugins` that its executable
-    runs.
-    """
+    """A plugin made for the recordings. module: what of `support.plugins` its executable runs."""
 
     json: Mapping[str, Any]
     module: str
@@ -46,11 +44,24 @@ def _scripted(plugin_id: str, name: str, executable: str, module: str, **flags: 
 
 SCRIPTED = {
     "probe": _scripted("probe-datasource", "Probe", "probe-plugin", "probe", metrics=True, alerting=True),
-    "bench": _scripted("bench-datasource", "Bench", "bench-plugin", "bench", metrics=True),
 }
 
 # Plugins that are programs in their own right: name in the recordings -> folder in this repository.
-PUBLISHED = {"simplejson": REPOSITORY / "examples" / "simple-json-datasource"}
+PUBLISHED = {
+    "bench": REPOSITORY / "bench" / "plugin",
+    "simplejson": REPOSITORY / "examples" / "simple-json-datasource",
+}
+
+
+def installed_ids(setup: Setup) -> frozenset[str]:
+    """The ids of the plugins that a setup asks for by name."""
+    scripted = {SCRIPTED[name].id for name in setup.plugins if name in SCRIPTED}
+    published = {_published_id(PUBLISHED[name]) for name in setup.plugins if name in PUBLISHED}
+    return frozenset(scripted | published)
+
+
+def _published_id(folder: Path) -> str:
+    return str(json.loads((folder / "plugin.json").read_text())["id"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +83,16 @@ def prepare(path: Path, setup: Setup, placeholders: Placeholders) -> RunFolder:
     for name in setup.plugins:
         if name in SCRIPTED:
             install(SCRIPTED[name], path / "plugins" / SCRIPTED[name].id)
-        elif (PUBLISHED.get(name, path / "nowhere") / "plugin.json").is_file():
-            source = PUBLISHED[name]
-            target = path / "plugins" / json.loads((source / "plugin.json").read_text())["id"]
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        elif name in PUBLISHED:
+            target = path / "plugins" / _published_id(PUBLISHED[name])
+            shutil.copytree(PUBLISHED[name], target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             missing.add(name)
     for name, content in setup.files.items():
         _write(path / name, placeholders.fill(content))
-    for name, target in setup.symlinks.items():
+    for name, place in setup.symlinks.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).symlink_to(path / target)
+        (path / name).symlink_to(path / place)
     return RunFolder(path, frozenset(missing))
 
 

@@ -420,7 +420,7 @@ EXAMPLES = [
         listing(ids=["alertlist", "probe-datasource", "b"]),
         seen(200, '[{"id":"probe-datasource"},{"id":"b"}]'),
         [seen(200, '[{"id":"b"}]'), seen(200, '[{"id":"b"},{"id":"probe-datasource"}]')],
-        setup=Setup(files=PLUGIN_FILES),
+        setup=Setup(files=PLUGIN_FILES, plugins=("probe",)),
     ),
     Example(
         "section 16 row 31: one bad",
@@ -526,3 +526,22 @@ def test_only_what_6_3_did_with_a_client_s_read_only_source_is_not_asked() -> No
     assert not is_about_client_made_read_only(
         Situation(dataclasses.replace(query(200, "{}"), engine="6.3"), (asked,))
     )
+
+
+def test_what_is_refused_is_refused_whatever_the_plugin_would_have_said() -> None:
+    plugin = {"plugin_request": received(A, times=NONSENSE), "plugin_response": INFINITE}
+    case = query(*UNSENT, since="nonsense", **plugin)
+    said = seen(400, '{"message":"nonsense is no time"}')
+    judgement = judge(Situation(case, (written(1),)), said)
+    assert (judgement.verdict, len(judgement.details)) == (Verdict.DELIBERATE, 2)
+
+
+def test_rules_about_times_and_about_data_sources_add_up() -> None:
+    case = query(200, results({"refId": "A"}), plugin_request=received(A, times=FAR), plugin_response=PLAIN)
+    before = (written(1), written(1, "PUT", {"name": "n", "url": "http://two"}))
+    far = {**FAR, "toEpochMs": "9223372036854775807"}
+    both = seen(200, results({"refId": "A"}), received(A, times=far, url="http://two"))
+    assert judge(Situation(case, before), both).verdict is Verdict.DELIBERATE
+    for only_one in (received(A, times=far), received(A, times=FAR, url="http://two")):
+        wrong = seen(200, results({"refId": "A"}), only_one)
+        assert judge(Situation(case, before), wrong).verdict is Verdict.DIFFERENT

@@ -14,22 +14,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-Times = NDArray[np.int64]
-Values = NDArray[np.float64]
-_Words = NDArray[np.uint64]
-_Octets = NDArray[np.uint8]
+from graftage.protocol.v1.point_columns import Times, Values
+from graftage.protocol.v1.timestamps import IN_A_WORD, LONGEST, Octets, Words, open_gaps
+
 
 _CHUNK: Final = 8192  # points; their rows stay in the processor's cache
-_LONGEST_TIME: Final = 10  # bytes of a varint
-_IN_A_WORD: Final = 8  # of these
 _TIME_AT: Final = 3  # in a row: behind tag, length and the timestamp's own tag
 _VALUE_ROOM: Final = 9  # bytes: a tag and a double
 _HAS_VALUE: Final = 0x10  # of a point, beside the bytes of its timestamp
-
-_FIRST_FOUR: Final = np.uint64(0x000000000FFFFFFF)
-_FIRST_OF_FOURS: Final = np.uint64(0x00003FFF00003FFF)
-_FIRST_OF_PAIRS: Final = np.uint64(0x007F007F007F007F)
-_ALL_GROUPS: Final = np.uint64(0x00FFFFFFFFFFFFFF)
 
 
 def write_points(times: Times, values: Values) -> Iterator[bytes]:
@@ -56,7 +48,7 @@ def _varint_bytes(number: int) -> int:
     return (number.bit_length() + 6) // 7
 
 
-def _time_bytes(words: _Words, shortest: int, longest: int) -> _Octets:
+def _time_bytes(words: Words, shortest: int, longest: int) -> Octets:
     """`_varint_bytes` of each word, which all lie between `shortest` and `longest`."""
     sizes = np.full(len(words), shortest, np.uint8)
     for size in range(shortest, longest):
@@ -74,31 +66,20 @@ def _pattern(time_bytes: int, *, alike: bool, has_value: bool) -> bytes:
     return bytes([0x1A, length]) + time + b"\x11" + bytes(_VALUE_ROOM - 1)
 
 
-def _rows(words: _Words, values: Values, time_bytes: int, pattern: bytes) -> bytearray:
+def _rows(words: Words, values: Values, time_bytes: int, pattern: bytes) -> bytearray:
     """The pattern once for each point, filled in."""
     stride = len(pattern)
     strides = (stride,)
     rows = bytearray(pattern * len(words))
     if time_bytes:
         # Eight bytes fit into any row, for a value follows; those that are not the timestamp's stay as they are.
-        window: _Words = np.ndarray((len(words),), "<u8", rows, _TIME_AT, strides)
-        window |= _spread(words)
-    for index in range(_IN_A_WORD, time_bytes):
-        octets: _Octets = np.ndarray((len(words),), np.uint8, rows, _TIME_AT + index, strides)
+        window: Words = np.ndarray((len(words),), "<u8", rows, _TIME_AT, strides)
+        window |= open_gaps(words)
+    for index in range(IN_A_WORD, time_bytes):
+        octets: Octets = np.ndarray((len(words),), np.uint8, rows, _TIME_AT + index, strides)
         octets |= (words >> np.uint64(7 * index)).astype(np.uint8) & np.uint8(0x7F)
     np.ndarray((len(words),), "<f8", rows, stride - _VALUE_ROOM + 1, strides)[:] = values
     return rows
-
-
-def _spread(words: _Words) -> _Words:
-    """The low groups of seven bits, each in a byte of its own: as fours, as pairs, as single ones."""
-    spread = words & _ALL_GROUPS
-    for kept, gap in ((_FIRST_FOUR, 4), (_FIRST_OF_FOURS, 2), (_FIRST_OF_PAIRS, 1)):
-        moved = spread & ~kept
-        spread ^= moved
-        moved <<= np.uint64(gap)
-        spread |= moved
-    return spread
 
 
 def _without_values(rows: bytearray, count: int) -> bytes:
@@ -107,16 +88,16 @@ def _without_values(rows: bytearray, count: int) -> bytes:
     return np.ndarray((count,), f"V{stride - _VALUE_ROOM}", rows, 0, (stride,)).tobytes()
 
 
-def _without_gaps(rows: bytearray, kinds: _Octets, time_bytes: int) -> bytes:
+def _without_gaps(rows: bytearray, kinds: Octets, time_bytes: int) -> bytes:
     """The rows without what their points leave out, with the lengths and continuation bits that they have then."""
     strides = (len(rows) // len(kinds),)
-    lengths: _Octets = np.ndarray((len(kinds),), np.uint8, rows, 1, strides)
+    lengths: Octets = np.ndarray((len(kinds),), np.uint8, rows, 1, strides)
     lengths[:] = _LENGTHS.take(kinds)
     if time_bytes > 1:
-        window: _Words = np.ndarray((len(kinds),), "<u8", rows, _TIME_AT, strides)
+        window: Words = np.ndarray((len(kinds),), "<u8", rows, _TIME_AT, strides)
         window |= _CONTINUATIONS.take(kinds)
-    if time_bytes == _LONGEST_TIME:
-        ninth: _Octets = np.ndarray((len(kinds),), np.uint8, rows, _TIME_AT + _IN_A_WORD, strides)
+    if time_bytes == LONGEST:
+        ninth: Octets = np.ndarray((len(kinds),), np.uint8, rows, _TIME_AT + IN_A_WORD, strides)
         ninth |= _NINTH_CONTINUATIONS.take(kinds)
     kept = _kept(time_bytes).take(kinds).view(np.bool_)
     return np.frombuffer(rows, np.uint8)[kept].tobytes()
@@ -140,8 +121,10 @@ def _by_kind(number_of: Callable[[int, bool], int], dtype: type) -> NDArray[Any]
     )
 
 
-_LENGTHS: Final = _by_kind(lambda size, value: (1 + size if size else 0) + (_VALUE_ROOM if value else 0), np.uint8)
-_CONTINUATIONS: Final = _by_kind(
-    lambda size, _: int.from_bytes(b"\x80" * min(max(size - 1, 0), _IN_A_WORD), "little"), np.uint64
+_LENGTHS: Final = _by_kind(
+    lambda size, value: (1 + size if size else 0) + (_VALUE_ROOM if value else 0), np.uint8
 )
-_NINTH_CONTINUATIONS: Final = _by_kind(lambda size, _: 0x80 if size == _LONGEST_TIME else 0, np.uint8)
+_CONTINUATIONS: Final = _by_kind(
+    lambda size, _: int.from_bytes(b"\x80" * min(max(size - 1, 0), IN_A_WORD), "little"), np.uint64
+)
+_NINTH_CONTINUATIONS: Final = _by_kind(lambda size, _: 0x80 if size == LONGEST else 0, np.uint8)

@@ -12,7 +12,8 @@ from itertools import chain
 from graftage.backend.query import Result
 from graftage.data.series import Series
 from graftage.data.table import Table
-from graftage.protocol.v1.point_decoding import PointColumns, read_points
+from graftage.protocol.v1.point_columns import PointColumns
+from graftage.protocol.v1.point_decoding import read_points
 from graftage.protocol.v1.point_encoding import write_points
 from graftage.protocol.v1.table_decoding import UnknownKind, read_table
 from graftage.protocol.v1.table_encoding import write_table

@@ -59,7 +59,8 @@ def read_rows(data: bytes, starts: _Indices, stops: _Indices) -> Rows:
     kinds = _read_kinds(octets, starts, stops)
     starts = np.minimum(starts + 2, stops)  # what stands behind the kind, if anything
     contents = {
-        kind: _contents(octets, starts[kinds == kind], stops[kinds == kind], tag) for kind, tag in _TAGS.items()
+        kind: _contents(octets, starts[kinds == kind], stops[kinds == kind], tag)
+        for kind, tag in _TAGS.items()
     }
     if (starts < stops)[kinds == CellKind.NULL].any():
         raise Unusual
@@ -69,12 +70,17 @@ def read_rows(data: bytes, starts: _Indices, stops: _Indices) -> Rows:
         _read_doubles(data, *contents[CellKind.DOUBLE]),
         _read_integers(octets, *contents[CellKind.INT64]).view(np.int64),
         _read_integers(octets, *contents[CellKind.BOOL]) != 0,
-        [data[start:stop].decode("utf-8", "replace") for start, stop in _spans(octets, *contents[CellKind.STRING])],
+        [
+            data[start:stop].decode("utf-8", "replace")
+            for start, stop in _spans(octets, *contents[CellKind.STRING])
+        ],
         [data[start:stop] for start, stop in _spans(octets, *contents[CellKind.BYTES])],
     )
 
 
-def _find_cells(octets: _Octets, starts: _Indices, stops: _Indices) -> tuple[NDArray[np.int64], _Indices, _Indices]:
+def _find_cells(
+    octets: _Octets, starts: _Indices, stops: _Indices
+) -> tuple[NDArray[np.int64], _Indices, _Indices]:
     """How many cells each row has, and where all of them start and stop, in reading order."""
     position = starts.copy()
     lanes = np.flatnonzero(position < stops)  # the rows that have another cell

@@ -1,4 +1,4 @@
-"""Timestamps on the wire: varints of up to ten bytes, seven bits in each, of which eight bytes fit into one word."""
+"""Timestamps on the wire: varints of up to ten bytes with seven bits in each, eight bytes of which are one word."""
 
 from __future__ import annotations
 
@@ -13,28 +13,34 @@ Words = NDArray[np.uint64]
 LONGEST: Final = 10  # bytes
 IN_A_WORD: Final = 8  # of these
 
-_ODD_BYTES: Final = np.uint64(0x7F007F007F007F00)
-_ODD_PAIRS: Final = np.uint64(0x3FFF00003FFF0000)
-_ODD_FOURS: Final = np.uint64(0x0FFFFFFF00000000)
 _ALL_GROUPS: Final = np.uint64(0x00FFFFFFFFFFFFFF)
+# The upper half of the groups: of all eight when they are closed up, of fours, of pairs.
+_UPPER_HALVES: Final = (
+    (np.uint64(4), np.uint64(0x00FFFFFFF0000000)),
+    (np.uint64(2), np.uint64(0x0FFFC0000FFFC000)),
+    (np.uint64(1), np.uint64(0x3F803F803F803F80)),
+)
 
 
 def close_gaps(words: Words, size: int) -> None:
-    """Move the groups of seven bits of varints of up to `size` bytes together: as pairs, as fours, as all eight."""
-    for odd, gap in ((_ODD_BYTES, 1), (_ODD_PAIRS, 2), (_ODD_FOURS, 4)):
+    """Move the groups of varints of up to `size` bytes together, each having been in a byte of its own."""
+    for gap, upper in reversed(_UPPER_HALVES):
         if size > gap:
-            moved = words & odd
+            moved = words & (upper << gap)
             words ^= moved
-            moved >>= np.uint64(gap)
+            moved >>= gap
             words |= moved
 
 
 def open_gaps(words: Words) -> Words:
-    """The low eight groups of seven bits, each in a byte of its own."""
-    spread = words & _ALL_GROUPS
-    for odd, gap in ((_ODD_FOURS, 4), (_ODD_PAIRS, 2), (_ODD_BYTES, 1)):
-        moved = spread & (odd >> np.uint64(gap))
-        ...
+    """The low eight groups of numbers, each in a byte of its own."""
+    opened = words & _ALL_GROUPS
+    for gap, upper in _UPPER_HALVES:
+        moved = opened & upper
+        opened ^= moved
+        moved <<= gap
+        opened |= moved
+    return opened
 
 
 def top_bits(ninth: Octets, tenth: Octets) -> Words:
