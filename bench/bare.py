@@ -21,11 +21,12 @@ class Bare:
     """Calls with one request over and over; every answer is read into protobuf's own message."""
 
     def __init__(self, channel: grpc.aio.Channel, request: bytes) -> None:
-        self._call = channel.unary_unary(QUERY_V1, response_deserializer=DatasourceResponse.FromString)
+        self._call = channel.unary_unary(QUERY_V1, None, DatasourceResponse.FromString)
         self._request = request
 
     async def answer(self) -> DatasourceResponse:
-        return await self._call(self._request)
+        message: DatasourceResponse = await self._call(self._request)
+        return message
 
     async def seconds(self, calls: int, *, at_once: int) -> float:
         """How long so many calls take, `at_once` at a time."""

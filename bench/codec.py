@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -26,11 +27,9 @@ def codec() -> list[Number]:
         message = DatasourceResponse.FromString(wire)
         if not _same(decode_response(wire), results) or len(message.results[0].series[0].points) != POINTS:
             raise RuntimeError(f"the codec does not read back what it wrote: {name}")
-        ours, theirs = _medians(
-            lambda wire=wire: decode_response(wire), lambda wire=wire: DatasourceResponse.FromString(wire)
-        )
+        ours, theirs = _medians(partial(decode_response, wire), partial(DatasourceResponse.FromString, wire))
         numbers.append(_number(f"v1 decoder, {name} / FromString", ours, theirs, 40 / 38))
-        ours, theirs = _medians(lambda results=results: encode_response(results), message.SerializeToString)
+        ours, theirs = _medians(partial(encode_response, results), message.SerializeToString)
         numbers.append(_number(f"v1 encoder, {name} / SerializeToString", ours, theirs, None))
     return numbers
 

@@ -98,7 +98,7 @@ class Remote:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self.headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
         # Proxies are for the world outside; the original's HTTP client, Go's, thinks so too.
-        proxies = {} if _is_loopback(parts.hostname) else None
+        proxies: dict[str, str] | None = {} if _is_loopback(parts.hostname) else None
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
 
     def ask(self, path: str, question: object, kind: type[Answer]) -> Answer:

@@ -85,7 +85,7 @@ def test_once_shows_series_table_and_search_and_leaves_nothing(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_it_stays_up_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
     with demo(tmp_path) as process:
         page = read_until(process, "graftage query")

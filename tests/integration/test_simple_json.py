@@ -88,7 +88,7 @@ async def ask(plugin: RunningPlugin, url: str, *models: dict[str, Any]) -> dict[
     ]
     results = await plugin.client.query(QueryRequest(SPAN, source, tuple(queries)), timeout=20)
     answer = encode_answer({result.ref_id: result for result in results})
-    decoded: dict[str, Any] = json.loads(b"".join(answer))
+    decoded: dict[str, dict[str, Any]] = json.loads(b"".join(answer))
     return decoded["results"]
 
 

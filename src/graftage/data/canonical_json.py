@@ -1,7 +1,7 @@
 """JSON text kept as its author wrote it: number literals survive, everything else has one spelling.
 
-Grafana keeps free JSON (query models, `jsonData`, `meta`) as Go values in which a number stays the text it was, and
-writes it again compactly, with keys sorted at every level. A plugin therefore sees `1.0`, `1e3` or
+Grafana keeps free JSON (query models, `jsonData`, `meta`) as Go values in which a number stays the text it
+was, and writes it again compactly, with keys sorted at every level. A plugin therefore sees `1.0`, `1e3` or
 `12345678901234567890` exactly as the user typed them.
 
 Source: Go, encoding/json (`encode.go` for the escapes, `decode.go` for what becomes of bad text), and
@@ -53,8 +53,8 @@ def canonical(text: str | bytes) -> str:
 def read_json(text: str | bytes) -> object:
     """The value of a JSON text: dict, list, str, Number, bool or None. Of repeated keys the last one stays.
 
-    Bytes that are no UTF-8 become U+FFFD one by one, and so do lone surrogates. Raises JsonSyntaxError, also when
-    the text nests deeper than MAX_DEPTH or goes on after its first value.
+    Bytes that are no UTF-8 become U+FFFD one by one, and so do lone surrogates. Raises JsonSyntaxError, also
+    when the text nests deeper than MAX_DEPTH or goes on after its first value.
     """
     characters = _characters(text)
     value, end = _scan(characters)

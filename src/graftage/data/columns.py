@@ -28,8 +28,9 @@ _FILLERS: Final[Mapping[str, object]] = {
 def frame_from_columns(columns: Mapping[str, object], *, name: str = "", ref_id: str = "") -> Frame:
     """A frame with a field for each column, in their order.
 
-    None is a missing value. Integers and floats in one column become float64; a `date`, and a `datetime` without a
-    time zone, are in UTC. Raises ValueError naming the column that is none, or that is as long as no other.
+    None is a missing value. Integers and floats in one column become float64; a `date`, and a `datetime`
+    without a time zone, are in UTC. Raises ValueError naming the column that is none, or that is as long as
+    no other.
     """
     fields = tuple(field_from_values(str(column), values) for column, values in columns.items())
     for field in fields[1:]:

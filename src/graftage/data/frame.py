@@ -56,9 +56,9 @@ _DTYPES: Final[Mapping[FieldType, np.dtype[Any]]] = {
 class Field:
     """One typed column of a frame, as long as the frame has rows.
 
-    values: a flat NumPy array of `type.dtype`. valid: True where a value is present; None when none is missing.
-    labels: None is not the same as no labels at all. config: display settings by Grafana's names, such as
-    `displayName`.
+    values: a flat NumPy array of `type.dtype`. valid: True where a value is present; None when none is
+    missing. labels: None is not the same as no labels at all. config: display settings by Grafana's names,
+    such as `displayName`.
     """
 
     name: str
@@ -108,8 +108,8 @@ class Field:
 class Frame:
     """A table of equally long fields.
 
-    ref_id: the query that it answers; filled in for the author where it is empty. meta: by Grafana's names, such as
-    `{"type": "timeseries-wide"}`.
+    ref_id: the query that it answers; filled in for the author where it is empty. meta: by Grafana's names,
+    such as `{"type": "timeseries-wide"}`.
     """
 
     fields: tuple[Field, ...] = ()

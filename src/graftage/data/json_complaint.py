@@ -1,7 +1,7 @@
 """What is wrong with a JSON text, in the words of Go's decoder.
 
-Clients of Grafana see these words in answers of status 400. The text is walked byte by byte as Go does, because Go
-names the byte (`ï` for a byte order mark); no value is built, so that depth costs no stack.
+Clients of Grafana see these words in answers of status 400. The text is walked byte by byte as Go does,
+because Go names the byte (`ï` for a byte order mark); no value is built, so that depth costs no stack.
 
 Source: Go, encoding/json, `scanner.go`; `strconv.Quote` for unprintable bytes.
 """
@@ -30,7 +30,7 @@ _SHORT_QUOTES: Final = {
 }  # fmt: skip
 
 
-class _Broken(Exception):  # noqa: N818 -- never leaves this module
+class _Broken(Exception):
     """A byte that may not stand where it stands."""
 
 

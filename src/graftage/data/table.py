@@ -29,8 +29,8 @@ class CellKind(IntEnum):
 class Table:
     """Cells in reading order, row by row, under named columns.
 
-    What cells hold is kept apart by kind, each in the cells' order, so that numbers stay in arrays however the
-    kinds mix and however the rows differ in length.
+    What cells hold is kept apart by kind, each in the cells' order, so that numbers stay in arrays however
+    the kinds mix and however the rows differ in length.
 
     columns: names, which may repeat, be empty, and be more or fewer than the cells of a row.
     widths: how many cells each row has (int64). kinds: a `CellKind` per cell (uint8).

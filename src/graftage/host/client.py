@@ -9,7 +9,7 @@ import grpc.aio
 
 from graftage.backend.query import QueryRequest, Result
 from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable, WireError
-from graftage.host.connection import NoAnswer, check_answers
+from graftage.host.connection import check_answers
 from graftage.host.exit_status import ExitStatus
 from graftage.protocol import messages, rpc
 from graftage.protocol.v1.request import encode_request
@@ -81,12 +81,16 @@ class PluginClient:
 
     async def _is_out_of_reach(self) -> bool:
         """Is this UNAVAILABLE about the connection, and not a word of the plugin's own?"""
+        # A task of its own: the channel may be closed meanwhile, which cancels who waits for an answer.
+        answers = asyncio.ensure_future(check_answers(self._channel, timeout=_SETTLE_SECONDS))
         try:
-            await check_answers(self._channel, timeout=_SETTLE_SECONDS)
-        except NoAnswer:
+            await asyncio.wait({answers, self._exit}, return_when=asyncio.FIRST_COMPLETED)
+            if answers.done() and not answers.cancelled() and answers.exception() is None:
+                return False
             await asyncio.wait({self._exit}, timeout=_SETTLE_SECONDS)
             return True
-        return False
+        finally:
+            answers.cancel()
 
     def _unavailable(self, details: str = "") -> PluginUnavailable:
         why = f"it exited with {self._exit.result()}" if self._exit.done() else details or "it is stopped"

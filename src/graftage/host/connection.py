@@ -96,13 +96,18 @@ async def copy_output(
     pace: Allowance,
     logger: logging.Logger,
 ) -> None:
-    """Hand on what the plugin's program prints, until the plugin ends the stream. feed: by channel number."""
+    """Hand on what the plugin's program prints, until the plugin ends the stream. feed: by channel number.
+
+    A plugin of our SDK says that its prints are on stderr as log records; they are not handed on twice.
+    """
     stream = channel.unary_stream(rpc.STREAM_STDIO, None, None)(messages.EMPTY)
     loop = asyncio.get_running_loop()
     try:
         async for message in stream:
             number, data = messages.decode_output(message)
-            if number in feed:
+            if await _is_logged(stream):
+                pass
+            elif number in feed:
                 feed[number](data)
             else:
                 logger.debug("the plugin printed to channel %d, which is unknown; left out", number)
@@ -114,6 +119,10 @@ async def copy_output(
         logger.warning("the plugin's stdio stream is not read any more: %s", error)
     finally:
         stream.cancel()
+
+
+async def _is_logged(stream: grpc.aio.UnaryStreamCall[bytes, bytes]) -> bool:
+    return rpc.OUTPUT_IS_LOGGED in dict(await stream.initial_metadata())
 
 
 async def watch(channel: grpc.aio.Channel, handshake: Handshake, *, patience: float) -> str:

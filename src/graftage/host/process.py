@@ -11,10 +11,12 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -79,6 +81,7 @@ class PluginProcess:
     def kill(self) -> None:
         """Kill the plugin and all its descendants. Returns at once; `gone` waits for it."""
         self.told_to_end = True
+        self._warden.send_signal(signal.SIGCONT)  # somebody may have stopped it
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
 
@@ -98,9 +101,9 @@ class PluginProcess:
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             if not self._gone.is_set():
-                self.why = f"the kernel did not let it die within {KILL_SECONDS:g} s; it may still be there"
-            self._warden.kill()
-            self._warden.wait()
+                self.why = f"it did not die within {KILL_SECONDS:g} s; it may still be there"
+            # The warden goes on killing; without it, the plugin's children would stay for ever.
+            threading.Thread(target=self._warden.wait, name="graftage-warden", daemon=True).start()
         finally:
             self._hang_up()
 
@@ -194,6 +197,8 @@ async def run_process(
         await to_the_end(process.close(), hurry=process.kill)
         process.stdout.close()
         process.stderr.close()
+        if folder:  # a warden that was killed has left it behind
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _warden_program() -> str:

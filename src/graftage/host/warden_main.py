@@ -224,14 +224,16 @@ class Warden:
             for pid in _descendants(os.getpid()):
                 _send(os.kill, pid, signal.SIGKILL)
             try:
-                # Each death may hand us children that nobody knew before; so we look again after each.
+                # Deaths may hand us children that nobody knew before; so we look again after them.
                 pid, status = os.waitpid(-1, 0)
+                while pid:
+                    if pid == self._plugin:
+                        self._plugin = 0
+                        code = os.waitstatus_to_exitcode(status)
+                        self._tell(f"exited {max(code, 0)} {max(-code, 0)}")
+                    pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
-            if pid == self._plugin:
-                self._plugin = 0
-                code = os.waitstatus_to_exitcode(status)
-                self._tell(f"exited {max(code, 0)} {max(-code, 0)}")
 
     def _signal_group(self, number: int) -> None:
         if self._plugin and not _send(os.killpg, self._plugin, number):

@@ -20,6 +20,9 @@ CALL_FAILED: Final = "Metric request error"
 # The gRPC status of a plugin whose own deadline passed; for the caller that is the same as ours.
 _DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 
+# Of what a plugin has to say about a failed call, which may be megabytes; the caller gets all of it.
+_LOGGED_CHARACTERS: Final = 2000
+
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +76,8 @@ async def _outcome(request: QueryRequest, ask: Ask, timeout: float) -> _Outcome:
     try:
         return _Outcome(request, await ask(source.type, request, timeout=timeout))
     except GraftageError as failure:
-        _log.error("%s: data source %d (%s): %s", CALL_FAILED, source.id, source.type, failure)
+        words = str(failure)[:_LOGGED_CHARACTERS]
+        _log.error("%s: data source %d (%s): %s", CALL_FAILED, source.id, source.type, words)
         return _Outcome(request, failure=failure)
 
 

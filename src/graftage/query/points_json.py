@@ -126,4 +126,4 @@ def _common_width(times: Times) -> int:
 
 
 def _are_exact(integers: Times) -> bool:
-    return bool(-_EXACT <= integers.min() and integers.max() <= _EXACT)
+    return bool(integers.min() >= -_EXACT and integers.max() <= _EXACT)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from math import isfinite
 from typing import Final
 
 import numpy as np

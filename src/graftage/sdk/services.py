@@ -70,9 +70,10 @@ def controller(shut_down: Callable[[], None]) -> grpc.GenericRpcHandler[bytes, b
 def stdio(output: OutputBuffer) -> grpc.GenericRpcHandler[bytes, bytes]:
     """`plugin.GRPCStdio`: what the program printed, once, until the output is closed and empty."""
 
-    async def stream(_: bytes, __: object) -> AsyncIterator[bytes]:
+    async def stream(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
         from graftage.protocol.messages import Output, encode_output
 
+        await context.send_initial_metadata(((rpc.OUTPUT_IS_LOGGED, "true"),))
         async for piece in pieces(output):
             yield encode_output(Output.STDOUT, piece)
 

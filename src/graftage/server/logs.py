@@ -24,7 +24,7 @@ _NO_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 _IN_TEXT = frozenset({"plugin_fields", "plugin_module", "plugin_stream"})
 
 # These report every step of their own. What matters of it, we log ourselves.
-_TALKATIVE = ("uvicorn", "alembic", "httpx", "httpcore", "asyncio")
+_TALKATIVE = ("uvicorn", "alembic", "httpx", "httpcore", "asyncio", "grpc")
 
 
 def set_up_logging(level: str, form: str) -> None:

@@ -7,7 +7,7 @@ the differences that sections 1.4, 4.2, 4.5 and 7.2 of the HTTP specification li
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from support.golden import json_text
 from support.golden.cases import Case, Response
 
 RIGHT_ENGINE = "7.5.5"
+OLD_VERSION = "6.3.0"
 BY_TWIN = "where 6.3 and 7.5.5 differ, 7.5.5 is right (its recording of this case)"
 BY_SPECIFICATION = "where 6.3 and 7.5.5 differ, 7.5.5 is right (sections 1.4, 4.2, 4.5, 7.2)"
 
@@ -51,7 +52,12 @@ def as_7_5(case: Case, twin: Case | None) -> Newer:
         )
         return Newer(answer, BY_TWIN if answer != case else "")
     response = _by_specification(case.response)
-    answer = dataclasses.replace(case, response=response, volatile=(*case.volatile, *_uids(response.json())))
+    answer = dataclasses.replace(
+        case,
+        response=response,
+        volatile=(*case.volatile, *_uids(response.json())),
+        upstream_requests=_from_the_right_engine(case.upstream_requests),
+    )
     return Newer(answer, BY_SPECIFICATION if answer != case else "")
 
 
@@ -94,11 +100,26 @@ def _by_specification(response: Response) -> Response:
         case {"message": str(message)} if (status, message) in _OTHER_ANSWERS:
             status, message = _OTHER_ANSWERS[status, message]
             text = json_text.dump({"message": message})
+        case {"database": _, "version": _}:
+            text = (text or "").replace(OLD_VERSION, RIGHT_ENGINE)
         case {"datasource": {"id": _}}:
             text = json_text.dump({**body, "datasource": _with_uid(body["datasource"])})
         case {"typeLogoUrl": _}:
             text = json_text.dump(_with_uid(body))
     return dataclasses.replace(response, status=status, headers=headers, body_text=text)
+
+
+def _from_the_right_engine(requests: tuple[Mapping[str, Any], ...] | None) -> Any:
+    """Requests to a server behind a data source, in which the proxy names itself."""
+    if requests is None:
+        return None
+    return tuple(
+        {
+            **one,
+            "headers": [[name, value.replace(OLD_VERSION, RIGHT_ENGINE)] for name, value in one["headers"]],
+        }
+        for one in requests
+    )
 
 
 def _with_uid(data_source: dict[str, Any]) -> dict[str, Any]:

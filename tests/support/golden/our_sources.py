@@ -80,6 +80,7 @@ def _written(written: Source, before: Source | None, case: Case) -> Source:
     for key in _REPLACEABLE:
         given = asked.get(key.lower())
         source[key] = before[key] if given is None else given
+    source["user"] = asked.get("user") or ""  # 6.3 keeps the old one
     return source
 
 
@@ -99,7 +100,7 @@ def _deleted(held: Mapping[int, Source], case: Case) -> list[int]:
 
 def shown(recorded: Source, ours: Mapping[str, Any]) -> Source:
     """A recorded data source, single or from a list, as ours shows it."""
-    own = {key: ours[key] for key in ("version", *_REPLACEABLE) if key in ours and key in recorded}
+    own = {key: ours[key] for key in ("version", "user", *_REPLACEABLE) if key in ours and key in recorded}
     return {**recorded, **own, **{key: "" for key in _SECRET if key in recorded}}
 
 

@@ -8,13 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graftage.data.canonical_json import JsonSyntaxError, Number, canonical, first_value, read_json, write_json
+from graftage.data.canonical_json import (
+    JsonSyntaxError,
+    Number,
+    canonical,
+    first_value,
+    read_json,
+    write_json,
+)
 from graftage.data.json_complaint import MAX_DEPTH, complaint
 
 SETTINGS = settings(max_examples=100, deadline=None, derandomize=True)
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.text() | st.sampled_from(["1.0", "1E-7", "-0", "12345678901234567890"]).map(Number),
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.sampled_from(["1.0", "1E-7", "-0", "12345678901234567890"]).map(Number),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
@@ -119,6 +129,7 @@ def test_a_number_that_breaks_off_is_no_first_value() -> None:
 @pytest.mark.parametrize("bracket", ["[]", "{}"])
 def test_depth_has_a_limit_that_does_not_depend_on_the_stack(bracket: str) -> None:
     opening = "[" if bracket == "[]" else '{"a":'
+
     def nested(depth: int) -> str:
         return opening * (depth - 1) + bracket + bracket[1] * (depth - 1)
 

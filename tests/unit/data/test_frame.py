@@ -37,7 +37,9 @@ def test_a_field_that_is_none_says_what_is_wrong(arguments: tuple[object, ...], 
 
 def test_fields_of_different_lengths_are_refused_by_name() -> None:
     long, short = Field("a", FieldType.FLOAT64, NUMBERS), Field("b", FieldType.FLOAT64, NUMBERS[:1])
-    with pytest.raises(ValueError, match="frame 'load' mixes lengths: field 'a' has 2 values, field 'b' has 1"):
+    with pytest.raises(
+        ValueError, match="frame 'load' mixes lengths: field 'a' has 2 values, field 'b' has 1"
+    ):
         Frame((long, short), "load")
 
 

@@ -56,7 +56,9 @@ def test_a_point_without_a_time_is_left_out_and_times_round_down() -> None:
 
 
 def test_no_rows_are_series_without_points_and_no_fields_are_nothing() -> None:
-    (series,), _ = frame_to_legacy(frame_from_columns({"t": np.zeros(0, "datetime64[s]"), "cpu": np.zeros(0)}))
+    (series,), _ = frame_to_legacy(
+        frame_from_columns({"t": np.zeros(0, "datetime64[s]"), "cpu": np.zeros(0)})
+    )
     assert (series.name, len(series)) == ("cpu", 0)
     assert frame_to_legacy(Frame()) == ((), ())
 
@@ -91,14 +93,20 @@ def test_everything_else_is_a_table() -> None:
 
 
 def test_a_column_of_times_keeps_a_name_that_says_so() -> None:
-    _, (table,) = frame_to_legacy(frame_from_columns({"start": TIMES, "Date": TIMES, "host": ["a", "b", "c"]}))
+    _, (table,) = frame_to_legacy(
+        frame_from_columns({"start": TIMES, "Date": TIMES, "host": ["a", "b", "c"]})
+    )
     assert table.columns == ("start", "Date", "host")
 
 
 def test_a_series_is_a_frame_and_comes_back() -> None:
     series = Series("cpu", np.array([-1, 1500]), np.array([1.0, np.nan]), {"host": "a"})
     frame = series_to_frame(series, ref_id="B")
-    assert (frame.name, frame.ref_id, [field.name for field in frame.fields]) == ("cpu", "B", ["time", "value"])
+    assert (frame.name, frame.ref_id, [field.name for field in frame.fields]) == (
+        "cpu",
+        "B",
+        ["time", "value"],
+    )
     (back,), _ = frame_to_legacy(frame)
     assert (back.times.tolist(), back.labels) == ([-1, 1500], {"host": "a"})
     assert series_to_frame(Series("cpu", series.times, series.values)).fields[1].labels is None
@@ -121,7 +129,9 @@ def test_a_series_beyond_the_years_of_nanoseconds_is_no_frame() -> None:
         ([None], FieldType.STRING, []),
     ],
 )
-def test_the_cells_of_a_column_decide_its_type(cells: list[object], kind: FieldType, values: list[object]) -> None:
+def test_the_cells_of_a_column_decide_its_type(
+    cells: list[object], kind: FieldType, values: list[object]
+) -> None:
     (field,) = table_to_frame(Table.of(["x"], [[cell] for cell in cells])).fields
     assert field.type is kind
     assert field.values[field.present()].tolist() == values

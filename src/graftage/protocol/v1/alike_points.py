@@ -25,9 +25,9 @@ _GROUPS: Final = [np.uint64(int.from_bytes(b"\x7f" * size, "little")) for size i
 class Layout:
     """Where everything is in a point.
 
-    stride: its bytes. time_bytes: those of the varint, 0 without a timestamp. windows: where to load eight bytes,
-    which of their bits matter, and what they are in a point that is laid out like this. reach: where the last load
-    ends.
+    stride: its bytes. time_bytes: those of the varint, 0 without a timestamp. windows: where to load eight
+    bytes, which of their bits matter, and what they are in a point that is laid out like this. reach: where
+    the last load ends.
     """
 
     stride: int
@@ -83,7 +83,8 @@ def _word(octets: bytearray, offset: int) -> np.uint64:
 def count_in_reach(data: bytes, position: int, end: int, layout: Layout, most: int) -> int:
     """How many points like the one at `position` to try, none of whose loads leaves the data.
 
-    0 if they would be too few to be worth arrays, or if the next lengths show already that they are not alike.
+    0 if they would be too few to be worth arrays, or if the next lengths show already that they are not
+    alike.
     """
     in_message = (end - position) // layout.stride
     in_data = (len(data) - position - layout.reach) // layout.stride + 1

@@ -1,7 +1,8 @@
 """Points of any usual layout, one beside the other.
 
-Their starts are found by looking for `1a` before a length and a tag that a point may have, and keeping those that
-follow from each other. What the first bytes promise is checked against the rest before anything is believed.
+Their starts are found by looking for `1a` before a length and a tag that a point may have, and keeping those
+that follow from each other. What the first bytes promise is checked against the rest before anything is
+believed.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ def _read_times(octets: Octets, starts: _Indices, kinds: Octets) -> tuple[Words,
         kinds[doubtful[groups[doubtful] & np.uint64(0x80) != 0]] = _LONGEST_TIME_ALONE
     sizes = kinds & _TIME_BYTES
     longest = int(sizes.max())
-    # Where the high bits are as they should be, this leaves the groups of seven bits; elsewhere a high bit too.
+    # Where the high bits are as they should be, this leaves the groups of seven bits; elsewhere a high bit
+    # too.
     if longest == sizes.min():
         groups ^= _HIGH_BITS[longest]
         groups &= _WHOLE_BYTES[longest]

@@ -1,4 +1,5 @@
-"""The points of a series, from protobuf to arrays: a million of them in the time protobuf takes to parse them.
+"""The points of a series, from protobuf to arrays: a million of them in the time protobuf takes to parse
+them.
 
 A point on the wire is `1a <length>`, then `08 <timestamp, a varint of 1 to 10 bytes>` unless it is 0, then
 `11 <value, 8 bytes>` unless it is 0. There are three ways to read them, each taking over where another stops:
@@ -17,11 +18,13 @@ from typing import Final
 
 from graftage.protocol.v1.alike_points import POINT, count_in_reach, layout_at, read_alike
 from graftage.protocol.v1.mixed_points import read_mixed
+from graftage.protocol.v1.nine_byte_points import TIME_BYTES, read_nine_byte_points
 from graftage.protocol.v1.point_columns import PointColumns
 from graftage.protocol.v1.wire import FIXED64, VARINT, read_fields, read_length, signed
 
 _CHUNK: Final = 8192  # points read at once; each intermediate array is 64 KiB then
-_SHORT_RUN: Final = 64  # points; where runs are shorter, points of different layouts are read together
+_SHORT_RUN: Final = 2048  # points; where runs are shorter, points of different layouts are read together
+_FEWEST_TRIED: Final = 64  # points, as a run after a short one
 _LONGEST_WALK: Final = 4096  # points
 _TYPICAL_POINT: Final = 18  # bytes, with a timestamp of our days in milliseconds and a value
 
@@ -38,21 +41,33 @@ def read_points(data: bytes, position: int, end: int, columns: PointColumns) -> 
     patience = 1
     while position < end and data[position] == POINT:
         before = position
-        run = 0
+        run = count = 0
         layout = layout_at(data, position, end)
         if layout is not None and (count := count_in_reach(data, position, end, layout, attempt)):
             run = read_alike(data, position, end, layout, count, columns)
             position += run * layout.stride
-            attempt = min(max(2 * run, _SHORT_RUN), _CHUNK)
-        short_runs = short_runs + 1 if run < _SHORT_RUN else 0
+            attempt = min(max(2 * run, _FEWEST_TRIED), _CHUNK)
+        short_runs = 0 if run >= min(count or 1, _SHORT_RUN) else short_runs + 1
         if short_runs > 1:  # one short run is an exception, such as a first value of 0
-            position = read_mixed(data, position, end, columns)
+            position = _read_together(data, position, end, columns)
         if position > before:
             patience = 1
         else:
             position = _walk(data, position, end, columns, patience)
             patience = min(2 * patience, _LONGEST_WALK)
     return position
+
+
+def _read_together(data: bytes, position: int, end: int, columns: PointColumns) -> int:
+    """Append points of different layouts, as many as are near, and return where they stop: maybe at once."""
+    layout = layout_at(data, position, end)
+    if layout is not None and layout.time_bytes == TIME_BYTES:
+        start = position
+        while (stop := read_nine_byte_points(data, position, end, columns)) > position:
+            position = stop
+        if position > start:
+            return position
+    return read_mixed(data, position, end, columns)
 
 
 def _walk(data: bytes, position: int, end: int, columns: PointColumns, most: int) -> int:
@@ -67,6 +82,8 @@ def _walk(data: bytes, position: int, end: int, columns: PointColumns, most: int
             elif number == 2 and wire_type == FIXED64:
                 (value,) = _DOUBLE.unpack_from(data, content)
         read.append((time, value))
-    times, values = columns.extend(len(read), likely=min((end - position) // _TYPICAL_POINT, _CHUNK) + len(read))
+    times, values = columns.extend(
+        len(read), likely=min((end - position) // _TYPICAL_POINT, _CHUNK) + len(read)
+    )
     times[:], values[:] = zip(*read, strict=True)
     return position

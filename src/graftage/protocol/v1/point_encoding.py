@@ -1,7 +1,7 @@
 """The points of a series, from arrays to protobuf: a million of them in about the time protobuf takes.
 
-How a point looks is told in `point_decoding`. Here each is first laid out in a row of bytes, with room for the
-longest timestamp of its chunk and for a value. Where every point fills its row the rows are the message;
+How a point looks is told in `point_decoding`. Here each is first laid out in a row of bytes, with room for
+the longest timestamp of its chunk and for a value. Where every point fills its row the rows are the message;
 elsewhere what the points leave out is dropped.
 """
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from graftage.protocol.v1.point_columns import Times, Values
 from graftage.protocol.v1.timestamps import IN_A_WORD, LONGEST, Octets, Words, open_gaps
-
 
 _CHUNK: Final = 8192  # points; their rows stay in the processor's cache
 _TIME_AT: Final = 3  # in a row: behind tag, length and the timestamp's own tag
@@ -72,7 +71,8 @@ def _rows(words: Words, values: Values, time_bytes: int, pattern: bytes) -> byte
     strides = (stride,)
     rows = bytearray(pattern * len(words))
     if time_bytes:
-        # Eight bytes fit into any row, for a value follows; those that are not the timestamp's stay as they are.
+        # Eight bytes fit into any row, for a value follows; those that are not the timestamp's stay as they
+        # are.
         window: Words = np.ndarray((len(words),), "<u8", rows, _TIME_AT, strides)
         window |= open_gaps(words)
     for index in range(IN_A_WORD, time_bytes):

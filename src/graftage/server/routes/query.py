@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,8 +22,8 @@ from graftage.server.routing import Route
 
 METRIC_REQUEST: Final = Model("dtos.MetricRequest", text("from"), text("to"), items("queries"), flag("debug"))
 
-# Writing so many values takes one or two milliseconds. Another thread would keep the event loop free for that
-# time, and take it back in waiting for the interpreter's lock.
+# Writing so much takes one or two milliseconds. Another thread would keep the event loop free for that time,
+# and take it back in waiting for the interpreter's lock.
 SMALL_ANSWER: Final = 10_000
 
 
@@ -49,19 +49,31 @@ def routes(
 
 
 async def _encoded(answer: Answer) -> Response:
-    if _cells(answer.results) <= SMALL_ANSWER:
+    if _weight(answer.results) <= SMALL_ANSWER:
         chunks = encode_answer(answer.results, message=answer.message)
         return json_answer(b"".join(chunks), answer.status)
     chunks = await asyncio.to_thread(encode_answer, answer.results, message=answer.message)
     return _Chunks(chunks, answer.status)
 
 
-def _cells(results: Mapping[str, Result]) -> int:
-    """How many values an answer holds, to judge how long writing it takes."""
+def _weight(results: Mapping[str, Result]) -> int:
+    """How long writing an answer takes: values, rows, names and characters count as one each."""
     return sum(
-        sum(len(series) for series in result.series) + sum(len(table.kinds) for table in result.tables)
+        1
+        + len(result.error)
+        + len(result.meta_json)
+        + sum(
+            1 + len(series.name) + len(series) + _length(series.labels.values()) for series in result.series
+        )
+        + sum(len(table) + len(table.kinds) + _length(table.columns) for table in result.tables)
+        + sum(_length(table.texts) + _length(table.blobs) for table in result.tables)
         for result in results.values()
     )
+
+
+def _length(texts: Iterable[str | bytes]) -> int:
+    """Of all these together; an empty one counts as well."""
+    return sum(1 + len(text) for text in texts)
 
 
 class _Chunks(Response):

@@ -28,7 +28,11 @@ def test_every_field_is_where_grafana_puts_it() -> None:
     message = pb.DatasourceRequest.FromString(encode_request(REQUEST))
     assert (message.timeRange.fromEpochMs, message.timeRange.fromRaw) == (-1, "now-6h")
     assert (message.timeRange.toEpochMs, message.timeRange.toRaw) == (2**62, "now")
-    assert (message.datasource.id, message.datasource.orgId, message.datasource.type) == (7, 2, "probe-datasource")
+    assert (message.datasource.id, message.datasource.orgId, message.datasource.type) == (
+        7,
+        2,
+        "probe-datasource",
+    )
     assert dict(message.datasource.decryptedSecureJsonData) == {"key": "s3cr3t"}
     assert message.queries[0] == pb.Query(refId="A", modelJson='{"refId":"A"}', intervalMs=250)
     assert message.queries[1] == pb.Query(modelJson="{}", intervalMs=-5, maxDataPoints=100)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
+from random import Random
 
-import numpy as np
-import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graftage.backend.query import Result
-from graftage.data.series import Series
-from graftage.data.table import CellKind, Table
+from graftage.data.table import Table
 from graftage.errors import WireError
 from graftage.protocol.pb import datasource_v1_pb2 as pb
 from graftage.protocol.v1.response import decode_response, encode_response
@@ -25,9 +23,15 @@ SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 INT64 = st.integers(-(2**63), 2**63 - 1)
 # Every length of a varint, and the lengths that timestamps in milliseconds really have.
 TIMES = st.one_of(
-    st.just(0), INT64, st.integers(0, 2**14), st.integers(0, 8).map(lambda n: 1 << 7 * n), st.integers(2**40, 2**41)
+    st.just(0),
+    INT64,
+    st.integers(0, 2**14),
+    st.integers(0, 8).map(lambda n: 1 << 7 * n),
+    st.integers(2**40, 2**41),
 )
-VALUES = st.one_of(st.just(0.0), st.just(-0.0), st.floats(allow_nan=False), st.just(math.nan), st.integers(0, 9).map(float))
+VALUES = st.one_of(
+    st.just(0.0), st.just(-0.0), st.floats(allow_nan=False), st.just(math.nan), st.integers(0, 9).map(float)
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
@@ -47,7 +51,10 @@ def seen(message: pb.DatasourceResponse) -> list[object]:
                 for one in result.series
             ],
             [
-                ([column.name for column in table.columns], [[cell(value) for value in row.values] for row in table.rows])
+                (
+                    [column.name for column in table.columns],
+                    [[cell(value) for value in row.values] for row in table.rows],
+                )
                 for table in result.tables
             ],
         )
@@ -80,7 +87,11 @@ def ours(results: tuple[Result, ...]) -> list[object]:
             result.error,
             result.meta_json,
             [
-                (one.name, dict(one.labels), [(t, bits(v)) for t, v in zip(one.times.tolist(), one.values.tolist(), strict=True)])
+                (
+                    one.name,
+                    dict(one.labels),
+                    [(t, bits(v)) for t, v in zip(one.times.tolist(), one.values.tolist(), strict=True)],
+                )
                 for one in result.series
             ],
             [
@@ -152,14 +163,36 @@ def raw_points(draw: st.DrawFn) -> bytes:
 
 @SETTINGS
 @given(st.lists(st.tuples(raw_points(), st.sampled_from([1, 2, 20, 150])), max_size=12), st.integers(1, 3))
-def test_points_read_as_protobuf_reads_them_however_they_are_encoded(runs: list[tuple[bytes, int]], times: int) -> None:
+def test_points_read_as_protobuf_reads_them_however_they_are_encoded(
+    runs: list[tuple[bytes, int]], times: int
+) -> None:
     assert_same(series_of(b"".join(point * count for point, count in runs) * times))
 
 
 @SETTINGS
 @given(st.lists(raw_points(), min_size=10, max_size=30), st.randoms(use_true_random=False))
-def test_points_of_mixed_layouts_read_as_protobuf_reads_them(points: list[bytes], random: object) -> None:
-    assert_same(series_of(b"".join(random.choice(points) for _ in range(300))))  # type: ignore[attr-defined]
+def test_points_of_mixed_layouts_read_as_protobuf_reads_them(points: list[bytes], random: Random) -> None:
+    assert_same(series_of(b"".join(random.choice(points) for _ in range(300))))
+
+
+@SETTINGS
+@given(
+    st.lists(st.tuples(st.integers(2**35, 2**42 - 1), VALUES), min_size=2, max_size=30),
+    st.lists(raw_points(), max_size=3),
+    st.randoms(use_true_random=False),
+)
+def test_todays_points_with_and_without_values_read_as_protobuf_reads_them(
+    points: list[tuple[int, float]], others: list[bytes], random: Random
+) -> None:
+    usual = [pb.Point(timestamp=time, value=value).SerializeToString() for time, value in points]
+    chosen = [write_bytes(3, random.choice(usual)) for _ in range(500)]
+    for other in others:
+        chosen.insert(random.randrange(len(chosen)), other)
+    data = b"".join(chosen)
+    assert_same(series_of(data))
+    damaged = bytearray(data)
+    damaged[random.randrange(len(data))] ^= 1 << random.randrange(8)
+    assert_same(series_of(bytes(damaged)))
 
 
 @SETTINGS
@@ -168,10 +201,14 @@ def test_points_of_mixed_layouts_read_as_protobuf_reads_them(points: list[bytes]
     st.sampled_from([1, 3, 100]),
     st.lists(st.tuples(TEXTS, TEXTS), max_size=3),
 )
-def test_what_is_encoded_is_what_protobuf_encodes(points: list[tuple[int, float]], times: int, labels: object) -> None:
+def test_what_is_encoded_is_what_protobuf_encodes(
+    points: list[tuple[int, float]], times: int, labels: object
+) -> None:
     points = points * times
     message = pb.DatasourceResponse()
-    series = message.results.add(refId="A", error="e", metaJson="{}").series.add(name="cpu", tags=dict(labels))  # type: ignore[call-overload]
+    series = message.results.add(refId="A", error="e", metaJson="{}").series.add(
+        name="cpu", tags=dict(labels)
+    )  # type: ignore[call-overload]
     series.points.extend(pb.Point(timestamp=time, value=value) for time, value in points)
     data = message.SerializeToString(deterministic=True)
     results = decode_response(data)
@@ -182,11 +219,15 @@ def test_what_is_encoded_is_what_protobuf_encodes(points: list[tuple[int, float]
         assert encode_response(results) == data
 
 
-CELLS = st.one_of(st.none(), st.booleans(), INT64, VALUES, TEXTS, st.text(min_size=100, max_size=300), st.binary(max_size=9))
+CELLS = st.one_of(
+    st.none(), st.booleans(), INT64, VALUES, TEXTS, st.text(min_size=100, max_size=300), st.binary(max_size=9)
+)
 
 
 @SETTINGS
-@given(st.lists(TEXTS, max_size=4), st.lists(st.lists(CELLS, max_size=5), max_size=8), st.sampled_from([1, 20]))
+@given(
+    st.lists(TEXTS, max_size=4), st.lists(st.lists(CELLS, max_size=5), max_size=8), st.sampled_from([1, 20])
+)
 def test_tables_survive_the_wire(columns: list[str], rows: list[list[object]], times: int) -> None:
     table = Table.of(columns, rows * times)
     data = encode_response([Result("A", tables=(table,))])
@@ -200,7 +241,11 @@ def raw_cells(draw: st.DrawFn) -> bytes:
     """A cell with any fields in any order."""
     number = st.integers(0, 2**64 - 1).map(write_varint)
     text = st.binary(max_size=200)
-    kinds = st.one_of(st.integers(0, 5), st.integers(0, 5), st.integers(0, 2**64 - 1) if draw(st.integers(0, 30)) == 0 else st.just(0))
+    kinds = st.one_of(
+        st.integers(0, 5),
+        st.integers(0, 5),
+        st.integers(0, 2**64 - 1) if draw(st.integers(0, 30)) == 0 else st.just(0),
+    )
     fields = st.one_of(
         kinds.map(lambda kind: b"\x08" + write_varint(kind)),
         VALUES.map(lambda value: b"\x11" + bits(value)),
