@@ -1,7 +1,8 @@
-"""Columns of any usual Python kind, as fields of a frame: lists, tuples, ranges, `array.array`, NumPy arrays."""
+"""Columns of any usual Python kind as fields of a frame: lists, tuples, `array.array`, NumPy arrays."""
 
 from __future__ import annotations
 
+import reprlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -36,8 +37,8 @@ def frame_from_columns(columns: Mapping[str, object], *, name: str = "", ref_id:
     for field in fields[1:]:
         if len(field) != len(fields[0]):
             raise ValueError(
-                f"column {field.name!r} has {len(field)} values where column {fields[0].name!r} has {len(fields[0])}; "
-                "expected columns of one length"
+                f"column {field.name!r} has {len(field)} values where column {fields[0].name!r} has "
+                f"{len(fields[0])}; expected columns of one length"
             )
     return Frame(fields, name, ref_id)
 
@@ -128,7 +129,8 @@ def _field_from_integers(name: str, values: Sequence[Any], valid: NDArray[np.boo
         except OverflowError:
             continue
     raise ValueError(
-        f"column {name!r} holds integers from {min(values)} to {max(values)}; expected them to fit in int64 or uint64"
+        f"column {name!r} holds integers from {min(values)} to {max(values)}; expected them to fit in int64 "
+        "or uint64"
     )
 
 
@@ -139,7 +141,8 @@ def _moments(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:
     }
     if len(zones) > 1:
         raise ValueError(
-            f"column {name!r} mixes datetimes with and without a time zone; give all of them one, such as datetime.UTC"
+            f"column {name!r} mixes datetimes with and without a time zone; give all of them one, such as "
+            "datetime.UTC"
         )
     microseconds = np.array([(_in_utc(value) - _EPOCH) // _MICROSECOND for value in values], "datetime64[us]")
     outside = (microseconds < _FIRST) | (microseconds > _LAST)
@@ -182,14 +185,15 @@ def _kind_of_element(name: str, value: object) -> str:
             return _TIME
         case _:
             raise ValueError(
-                f"column {name!r} holds {type(value).__name__} {value!r}; expected numbers, bools, text, datetimes or "
-                "None"
+                f"column {name!r} holds {type(value).__name__} {value!r}; expected numbers, bools, text, "
+                "datetimes or None"
             )
 
 
 def _no_column(name: str, values: object) -> ValueError:
     return ValueError(
-        f"column {name!r} is {type(values).__name__} {values!r}; expected a list, a tuple or an array of values"
+        f"column {name!r} is {type(values).__name__} {reprlib.repr(values)}; expected a list, a tuple or an "
+        "array of values"
     )
 
 

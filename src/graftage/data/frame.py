@@ -75,26 +75,25 @@ class Field:
             or self.values.dtype != self.type.dtype
         ):
             raise ValueError(
-                f"field {self.name!r} of type {self.type} has {_described(self.values)} as values; expected a flat "
-                f"NumPy array of {self.type.dtype}. frame_from_columns makes fields of other columns"
+                f"field {self.name!r} of type {self.type} has {_described(self.values)} as values; expected "
+                f"a flat NumPy array of {self.type.dtype}. frame_from_columns makes fields of other columns"
             )
         if self.valid is not None and (self.valid.shape != self.values.shape or self.valid.dtype != np.bool_):
             raise ValueError(
                 f"field {self.name!r} has {len(self.values)} values and {_described(self.valid)} as valid; "
                 "expected as many bools"
             )
-        if self.type in (FieldType.STRING, FieldType.JSON):
-            for value in self.values:
-                if not isinstance(value, str):
-                    raise ValueError(
-                        f"field {self.name!r} of type {self.type} holds {type(value).__name__} {value!r}; "
-                        "expected str everywhere, and `valid` to tell which are missing"
-                    )
-        for key, label in (self.labels or {}).items():
-            if not isinstance(key, str) or not isinstance(label, str):
-                raise ValueError(
-                    f"field {self.name!r} has the label {key!r}: {label!r}; expected text for both"
-                )
+        if self.type.dtype == _TEXT and (
+            strange := [value for value in self.values if not isinstance(value, str)]
+        ):
+            raise ValueError(
+                f"field {self.name!r} of type {self.type} holds {type(strange[0]).__name__} {strange[0]!r}; "
+                "expected str everywhere, and `valid` to tell which are missing"
+            )
+        if any(not isinstance(text, str) for label in (self.labels or {}).items() for text in label):
+            raise ValueError(
+                f"field {self.name!r} has the labels {self.labels}; expected text for keys and values"
+            )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -122,8 +121,8 @@ class Frame:
         for field in self.fields[1:]:
             if len(field) != len(self.fields[0]):
                 raise ValueError(
-                    f"frame {self.name!r} mixes lengths: field {self.fields[0].name!r} has {len(self.fields[0])} "
-                    f"values, field {field.name!r} has {len(field)}"
+                    f"frame {self.name!r} mixes lengths: field {self.fields[0].name!r} has "
+                    f"{len(self.fields[0])} values, field {field.name!r} has {len(field)}"
                 )
 
     def __len__(self) -> int:

@@ -26,7 +26,8 @@ _NUMBER_PARTS: Final = (
     (re.compile(rb"[eE][-+]?(?=([0-9]+)?)"), "in exponent of numeric literal"),
 )
 _SHORT_QUOTES: Final = {
-    "'": r"\'", "\\": "\\\\", "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v",
+    "'": r"\'", "\\": "\\\\", "\a": r"\a", "\b": r"\b", "\f": r"\f",
+    "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v",
 }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ class _Broken(Exception):
 
 
 def complaint(text: bytes, *, first_only: bool) -> str | None:
-    """What Go says about a text, None if it is JSON. With `first_only` whatever follows the first value may stay."""
+    """What Go says about a text; None if it is JSON. With `first_only` anything may follow the value."""
     try:
         _walk(text, first_only=first_only)
     except _Broken as broken:

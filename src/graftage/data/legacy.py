@@ -40,7 +40,10 @@ def frame_to_legacy(frame: Frame) -> tuple[tuple[Series, ...], tuple[Table, ...]
 
 
 def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
-    """A frame named like the series, of `time` and `value`. Raises ValueError for times that nanoseconds cannot hold."""
+    """A frame of `time` and `value`, named like the series.
+
+    Raises ValueError for times that nanoseconds cannot hold.
+    """
     if len(series) and max(-int(series.times.min()), int(series.times.max())) > _LAST_MILLISECOND:
         raise ValueError(
             f"series {series.name!r} has times beyond the years 1677 to 2262, which frames cannot hold"
@@ -141,7 +144,7 @@ def _by_row(
 ) -> NDArray[Any]:
     """The values of one kind in reading order."""
     columns = contents[kind]
-    cells = np.empty((len(kinds), len(columns)), dtype)
+    cells: NDArray[Any] = np.empty((len(kinds), len(columns)), dtype)
     for place, (_, values) in enumerate(columns):
         cells[:, place] = values
     present: NDArray[np.bool_] = kinds[:, [index for index, _ in columns]] == kind
@@ -158,7 +161,7 @@ def _field(table: Table, index: int, name: str) -> Field:
     match frozenset(np.unique(kinds).tolist()) - {CellKind.NULL}:
         case held if held and held <= {CellKind.INT64, CellKind.DOUBLE}:
             dtype = np.int64 if held == {CellKind.INT64} else np.float64
-            values = column.spread(CellKind.INT64, table.integers, dtype)
+            values: NDArray[Any] = column.spread(CellKind.INT64, table.integers, dtype)
             values += column.spread(CellKind.DOUBLE, table.doubles, dtype)
             if name.lower() in _TIME_NAMES and (moments := _moments(values, valid)) is not None:
                 return Field(name, FieldType.TIME, moments, valid & np.isfinite(values))
@@ -171,7 +174,7 @@ def _field(table: Table, index: int, name: str) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """The cells under one column of a table. rows: those that have one. cells: their places in reading order."""
+    """The cells under one column. rows: those that have one. cells: their places in reading order."""
 
     table: Table
     rows: NDArray[np.intp]
@@ -182,7 +185,7 @@ class _Column:
         """The values of one kind at their rows, and the zero of the type at the others."""
         chosen = self.kinds == kind
         ranks = np.cumsum(self.table.kinds == kind) - 1
-        values = np.zeros(len(self.table), dtype)
+        values: NDArray[Any] = np.zeros(len(self.table), dtype)
         values[self.rows[chosen]] = contents[ranks[self.cells[chosen]]]
         return values
 

@@ -128,5 +128,6 @@ def _as_cell(value: object) -> tuple[CellKind, Cell]:
             return CellKind.BYTES, bytes(value)
         case _:
             raise ValueError(
-                f"a cell cannot hold {type(value).__name__} {value!r}; expected a number, bool, str, bytes or None"
+                f"a cell cannot hold {type(value).__name__} {value!r}; expected a number, bool, str, bytes "
+                "or None"
             )

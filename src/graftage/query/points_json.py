@@ -1,8 +1,8 @@
-"""Points as JSON pairs `[value,timestamp]`, the bulk of an answer: at the speed of a JSON library, in its own digits.
+"""Points as JSON pairs `[value,timestamp]`, the bulk of an answer.
 
-orjson writes whole arrays fast, but spells numbers its own way: `2.0` for 2 and `1e-7` for 0.0000001, where an answer
-has neither `.0` nor exponents. So a chunk is written as a whole and then mended, and what orjson would write with an
-exponent is written number by number, which is slow and rare.
+orjson writes whole arrays fast, but spells numbers its own way: `2.0` for 2 and `1e-7` for 0.0000001, where
+an answer has neither `.0` nor exponents. So a chunk is written as a whole and then mended, and what orjson would
+write with an exponent is written number by number, which is slow and rare.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 
-_CHUNK: Final = 16384  # points; half a megabyte of text
+# Points. Their text, about 140 KB, is memory that malloc has at hand; for more it asks the kernel each time.
+_CHUNK: Final = 4096
 _SMALL: Final = 512  # points that are written faster as a matrix than column by column
 _EXACT: Final = 2**53  # integers up to here are doubles
 # orjson writes an exponent below and from here. Source: ryu, `pretty`.
@@ -39,7 +40,7 @@ def write_points(times: Times, values: Values) -> Iterator[bytes]:
 
 
 def plain_digits(number: float) -> bytes:
-    """A finite number's shortest digits that read back as the same double, without an exponent and without `.0`."""
+    """A finite number's shortest digits that read back as the same double, without an exponent or `.0`."""
     digits = format(Decimal(repr(number)), "f").encode()
     return digits.removesuffix(b".0")
 
@@ -61,7 +62,7 @@ def _write_matrix(times: Times, values: Values) -> bytes:
 
 
 def _write_columns(times: Times, values: Values, width: int) -> bytes:
-    """Pairs whose timestamps are all `width` characters long: room is made behind each value, then filled at once."""
+    """Pairs whose timestamps all have `width` characters: room is made behind each value, then filled."""
     stamps = orjson.dumps(times, option=orjson.OPT_SERIALIZE_NUMPY)
     numbers = _write_values(values)
     commas = np.flatnonzero(np.frombuffer(numbers, np.uint8) == ord(","))

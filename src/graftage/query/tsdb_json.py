@@ -3,11 +3,11 @@
     {"results":{"A":{"refId":"A","series":[{"name":"cpu","points":[[1.5,1555324640782]],"tags":{"host":"a"}}],
     "tables":null,"dataframes":null}}}
 
-In one thing it is better: Grafana refuses to write an infinity, or NaN in a table, and loses all results. Here they
-are `null`, as NaN in a series is there: one bad number costs one gap.
+In one thing it is better: Grafana refuses to write an infinity, or NaN in a table, and loses all results.
+Here they are `null`, as NaN in a series is there: one bad number costs one gap.
 
-Source: recorded answers; grafana/grafana 7.5, pkg/tsdb (`QueryResult`, `TimePoint` of null.Float, which formats with
-`strconv.FormatFloat(f, 'f', -1, 64)`); Go, encoding/json, for the numbers of tables and for text.
+Source: recorded answers; grafana/grafana 7.5, pkg/tsdb (`QueryResult`, `TimePoint` of null.Float, which
+formats with `strconv.FormatFloat(f, 'f', -1, 64)`); Go, encoding/json, for the numbers of tables and for text.
 """
 
 from __future__ import annotations

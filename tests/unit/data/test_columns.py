@@ -12,7 +12,7 @@ import pytest
 from graftage.data.columns import field_from_values, frame_from_columns
 from graftage.data.frame import FieldType
 
-NOON = datetime(2024, 2, 29, 12)
+NOON = datetime(2024, 2, 29, 12, tzinfo=UTC).replace(tzinfo=None)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_nan_is_a_value_and_a_column_of_nothing_is_text() -> None:
         (np.zeros(2, "timedelta64[s]"), "array of timedelta64"),
         ([2**64], "fit in int64 or uint64"),
         ([-1, 2**63], "fit in int64 or uint64"),
-        ([datetime(1500, 1, 1)], "expected times from 1677"),
+        ([datetime(1500, 1, 1, tzinfo=UTC)], "expected times from 1677"),
         (np.array(["3000-01-01"], "datetime64[s]"), "expected times from 1677"),
     ],
 )

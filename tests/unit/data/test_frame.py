@@ -27,7 +27,7 @@ def test_every_type_has_a_layout(kind: FieldType) -> None:
         ((FieldType.FLOAT64, NUMBERS.reshape(1, 2)), r"of shape \(1, 2\)"),
         ((FieldType.FLOAT64, NUMBERS, np.array([True])), "'cpu' has 2 values and an array of bool"),
         ((FieldType.STRING, np.array(["a", None], object)), "'cpu' of type string holds NoneType"),
-        ((FieldType.FLOAT64, NUMBERS, None, {"host": 1}), "'cpu' has the label 'host': 1"),
+        ((FieldType.FLOAT64, NUMBERS, None, {"host": 1}), "'cpu' has the labels {'host': 1}"),
     ],
 )
 def test_a_field_that_is_none_says_what_is_wrong(arguments: tuple[object, ...], complaint: str) -> None:

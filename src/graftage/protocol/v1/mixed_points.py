@@ -19,7 +19,7 @@ from graftage.protocol.v1.timestamps import IN_A_WORD, LONGEST, Octets, Words, c
 _Indices = NDArray[np.intp]
 _Flags = NDArray[np.bool_]
 
-_BLOCK: Final = 1 << 16  # bytes looked through at once
+_BLOCK: Final = 120 << 10  # bytes looked through at once: from 128 KiB on malloc asks the system each time
 _FEWEST: Final = 512  # bytes that are worth it
 _MARGIN: Final = 24  # bytes that are looked at behind the last start: those of the longest point
 _MOST_REPAIRS: Final = 256  # wrong starts in one block; after more the block ends there
@@ -49,7 +49,11 @@ def read_mixed(data: bytes, position: int, end: int, columns: PointColumns) -> i
         starts, stops, kinds = starts[chain], stops[chain], kinds[chain]
     words, right = _read_times(octets, starts, kinds)
     valued = np.flatnonzero(kinds & _HAS_VALUE)
-    right[valued] &= octets[stops[valued] - 9] == VALUE
+    all_valued = len(valued) == len(stops)
+    if all_valued:
+        right &= octets[stops - 9] == VALUE
+    else:
+        right[valued] &= octets[stops[valued] - 9] == VALUE
     count = len(right) if right.all() else int(right.argmin())
     if not count:
         return position
@@ -57,7 +61,7 @@ def read_mixed(data: bytes, position: int, end: int, columns: PointColumns) -> i
     times, values = columns.extend(count, likely=(end - position) * count // stop + 1)
     times[:] = words[:count].view(np.int64)
     doubles: Values = np.ndarray((size + _MARGIN - 7,), "<f8", data, position, (1,))
-    if len(valued) == len(stops):
+    if all_valued:
         values[:] = doubles[stops[:count] - 8]
     else:
         values[:] = 0
@@ -67,7 +71,7 @@ def read_mixed(data: bytes, position: int, end: int, columns: PointColumns) -> i
 
 
 def _find_starts(octets: Octets, size: int) -> tuple[_Indices, Octets]:
-    """Where points of a usual kind seem to start in the first `size` bytes, and of which kind they seem to be."""
+    """Where points seem to start in the first `size` bytes, and of which usual kind they seem to be."""
     possible = octets[:size] == POINT
     possible &= octets[1 : size + 1] <= LONGEST_POINT
     starts = np.flatnonzero(possible)
@@ -110,8 +114,7 @@ def _read_times(octets: Octets, starts: _Indices, kinds: Octets) -> tuple[Words,
         kinds[doubtful[groups[doubtful] & np.uint64(0x80) != 0]] = _LONGEST_TIME_ALONE
     sizes = kinds & _TIME_BYTES
     longest = int(sizes.max())
-    # Where the high bits are as they should be, this leaves the groups of seven bits; elsewhere a high bit
-    # too.
+    # This leaves groups of seven bits where the high bits are as they should be, and a high bit elsewhere.
     if longest == sizes.min():
         groups ^= _HIGH_BITS[longest]
         groups &= _WHOLE_BYTES[longest]
@@ -131,7 +134,7 @@ def _read_times(octets: Octets, starts: _Indices, kinds: Octets) -> tuple[Words,
 
 
 def _kinds() -> Octets:
-    """By tag * 256 + length: what a point may hold whose first tag and length these are, 0 if nothing usual."""
+    """By tag * 256 + length: the kind of a point that begins with these, 0 if none is usual."""
     kinds = np.zeros((256, 256), np.uint8)
     kinds[:, 0] = _USUAL
     kinds[VALUE, 9] = _USUAL | _HAS_VALUE

@@ -1,10 +1,10 @@
-"""The points of a series, from protobuf to arrays: a million of them in the time protobuf takes to parse
-them.
+"""The points of a series from protobuf to arrays, a million of them in the time protobuf takes to parse them.
 
 A point on the wire is `1a <length>`, then `08 <timestamp, a varint of 1 to 10 bytes>` unless it is 0, then
-`11 <value, 8 bytes>` unless it is 0. There are three ways to read them, each taking over where another stops:
+`11 <value, 8 bytes>` unless it is 0. There are four ways to read them, each taking over where another stops:
 
 - `alike_points`: points that are laid out like the first one, so that every byte position is a strided view.
+- `nine_byte_points`: points with the timestamps of today, with or without a value.
 - `mixed_points`: points of any of the usual layouts, found by their first bytes.
 - `_walk`: anything else that protobuf allows (fields in another order, twice, or unknown), point by point.
 

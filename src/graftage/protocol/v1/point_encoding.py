@@ -57,7 +57,7 @@ def _time_bytes(words: Words, shortest: int, longest: int) -> Octets:
 
 @cache
 def _pattern(time_bytes: int, *, alike: bool, has_value: bool) -> bytes:
-    """A row whose numbers are all zero, complete for points that are alike. It has room for a value in any case."""
+    """A row whose numbers are all zero, complete for points that are alike, with room for a value anyhow."""
     time = bytes([0x08, *[0x80 if alike else 0] * (time_bytes - 1), 0][: 1 + time_bytes])
     if alike and not time_bytes:
         time = b""
@@ -71,8 +71,7 @@ def _rows(words: Words, values: Values, time_bytes: int, pattern: bytes) -> byte
     strides = (stride,)
     rows = bytearray(pattern * len(words))
     if time_bytes:
-        # Eight bytes fit into any row, for a value follows; those that are not the timestamp's stay as they
-        # are.
+        # Eight bytes fit into any row, which has room for a value; those behind the timestamp stay.
         window: Words = np.ndarray((len(words),), "<u8", rows, _TIME_AT, strides)
         window |= open_gaps(words)
     for index in range(IN_A_WORD, time_bytes):
@@ -89,7 +88,7 @@ def _without_values(rows: bytearray, count: int) -> bytes:
 
 
 def _without_gaps(rows: bytearray, kinds: Octets, time_bytes: int) -> bytes:
-    """The rows without what their points leave out, with the lengths and continuation bits that they have then."""
+    """The rows without what their points leave out, and with the lengths that these have then."""
     strides = (len(rows) // len(kinds),)
     lengths: Octets = np.ndarray((len(kinds),), np.uint8, rows, 1, strides)
     lengths[:] = _LENGTHS.take(kinds)

@@ -1,7 +1,7 @@
 """A `models.DatasourceRequest` between bytes and a request.
 
-What is needed is loaded when the first request is read or written: a plugin prints its handshake before that, and
-neither protobuf nor NumPy shall delay it.
+What is needed is loaded when the first request is read or written: a plugin prints its handshake before that,
+and neither protobuf nor NumPy shall delay it.
 """
 
 from __future__ import annotations

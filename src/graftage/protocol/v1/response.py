@@ -1,7 +1,7 @@
 """A `models.DatasourceResponse` between bytes and results.
 
-Messages and numbers: `pb/datasource_v1.proto`. The generated module is not used: it would make an object of every
-point and every cell.
+Messages and numbers: `pb/datasource_v1.proto`. The generated module is not used: it would make an object of
+every point and every cell.
 """
 
 from __future__ import annotations
@@ -110,5 +110,5 @@ def _write_label(key: str, value: str) -> bytes:
 
 
 def _field(number: int, pieces: list[bytes]) -> list[bytes]:
-    """A message as a field, still in pieces: they are long, and copied only once, when all of them are joined."""
+    """A message as a field, still in pieces: they are long, and copied once only, when all are joined."""
     return [write_varint(number << 3 | LENGTH), write_varint(sum(map(len, pieces))), *pieces]

@@ -1,7 +1,7 @@
 """The rows of a table side by side: all their first cells at once, then all their second ones, and so on.
 
-A cell on the wire is `0a <length>`, then `08 <kind>` unless that is 0, then the one field that the kind asks for,
-unless its content is zero or empty. Anything else is for somebody slower to read.
+A cell on the wire is `0a <length>`, then `08 <kind>` unless that is 0, then the one field that the kind asks
+for, unless its content is zero or empty. Anything else is for somebody slower to read.
 
     11 <8 bytes>   double        18 <varint>            int64        20 <varint>   bool
     2a <length> <text>           32 <length> <bytes>
@@ -119,7 +119,7 @@ def _read_kinds(octets: _Octets, starts: _Indices, stops: _Indices) -> _Octets:
 
 
 def _contents(octets: _Octets, starts: _Indices, stops: _Indices, tag: int) -> tuple[_Indices, _Indices]:
-    """Where the content of cells starts and stops, behind its tag; nowhere, at the cell's end, if it is left out."""
+    """Where the content of cells starts, behind its tag, and stops: at once if there is none."""
     given = starts < stops
     if (octets[starts[given]] != tag).any():
         raise Unusual

@@ -1,7 +1,7 @@
 """A `models.Table`, from protobuf to cells.
 
-Rows are read side by side in batches (see `row_decoding`). A batch in which anything is encoded in an unusual way,
-which protobuf allows, is walked through cell by cell instead, and so is one of few rows.
+Rows are read side by side in batches (see `row_decoding`). A batch in which anything is encoded in an unusual
+way, which protobuf allows, is walked through cell by cell instead, and so is one of few rows.
 """
 
 from __future__ import annotations

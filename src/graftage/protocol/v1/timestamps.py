@@ -1,4 +1,4 @@
-"""Timestamps on the wire: varints of up to ten bytes with seven bits in each, eight bytes of which are one word."""
+"""Timestamps on the wire: varints of up to ten bytes of seven bits, eight of which are read as a word."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_gaps(words: Words) -> Words:
 
 
 def top_bits(ninth: Octets, tenth: Octets) -> Words:
-    """Bits 56 to 63 of a number from the last bytes of its varint. What does not fit in 64 bits is lost, as ever."""
+    """Bits 56 to 63 of a number from the last bytes of its varint. What 64 bits cannot hold is lost."""
     bits: Words = (ninth & 0x7F).astype(np.uint64) << np.uint64(56)
     bits |= tenth.astype(np.uint64) << np.uint64(63)
     return bits

@@ -1,7 +1,7 @@
 """Reading protobuf's wire format field by field, as bytes that another process made.
 
-Whatever is read is checked against the end of its message, and what a message does not know is skipped as protobuf
-prescribes. Source: protobuf.dev, "Encoding"; limits as in the C runtime (upb), `wire/decode.c`.
+Whatever is read is checked against the end of its message, and what a message does not know is skipped as
+protobuf prescribes. Source: protobuf.dev, "Encoding"; limits as in the C runtime (upb), `wire/decode.c`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SHORT_VARINTS: Final = [bytes([value]) for value in range(0x80)]
 def read_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """The fields of the message in `data[start:end]`: number, wire type, value, and where the field ends.
 
-    The value of a VARINT is the number itself, unsigned; of any other type the index of its first byte. Groups are
-    checked and left out. Raises WireError.
+    The value of a VARINT is the number itself, unsigned; of any other type the index of its first byte.
+    Groups are checked and left out. Raises WireError.
     """
     position = start
     while position < end:
@@ -84,7 +84,7 @@ def read_length(data: bytes, position: int, end: int) -> tuple[int, int]:
 
 
 def read_text(data: bytes, start: int, end: int) -> str:
-    """Text of a message. What is no UTF-8 becomes U+FFFD: it is the plugin's data, and no reason to lose the rest."""
+    """Text of a message. What is no UTF-8 becomes U+FFFD: a bad name is no reason to lose the data."""
     return data[start:end].decode("utf-8", "replace")
 
 

@@ -24,7 +24,7 @@ METRIC_REQUEST: Final = Model("dtos.MetricRequest", text("from"), text("to"), it
 
 # Writing so much takes one or two milliseconds. Another thread would keep the event loop free for that time,
 # and take it back in waiting for the interpreter's lock.
-SMALL_ANSWER: Final = 10_000
+SMALL_ANSWER: Final = 20_000
 
 
 def routes(

@@ -110,7 +110,7 @@ def our_cell(value: object) -> object:
 
 
 def assert_same(data: bytes) -> None:
-    """We read what the runtime reads, and refuse what it refuses, but for text that is no UTF-8 and unknown kinds."""
+    """We read and refuse what the runtime does, but for text that is no UTF-8 and for unknown kinds."""
     try:
         expected = seen(pb.DatasourceResponse.FromString(data))
     except DecodeError:
