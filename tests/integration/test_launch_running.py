@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
 from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable, WireError
+from graftage.host.client import PluginClient
+from graftage.protocol import rpc
 from support.nasty import plain_plugin
 from support.wait import eventually_async
 
@@ -142,6 +146,35 @@ async def test_a_call_in_flight_when_the_plugin_is_stopped_is_unavailable(start:
         await eventually_async(lambda: running.client is not None)
     with pytest.raises(PluginUnavailable):
         await call
+
+
+async def test_a_failed_call_whose_channel_is_closed_before_the_reason_is_known_is_unavailable(
+    tmp_path: Path,
+) -> None:
+    looked_into = asyncio.Event()
+
+    async def refuse(_request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "bye")
+
+    async def hang(_request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        looked_into.set()
+        await asyncio.Event().wait()
+        return b""
+
+    server = grpc.aio.server()
+    for service, method, behaviour in ((rpc.DATASOURCE_V1, "Query", refuse), (rpc.HEALTH, "Check", hang)):
+        handler = {method: grpc.unary_unary_rpc_method_handler(behaviour)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handler),))
+    server.add_insecure_port(f"unix:{tmp_path}/s")
+    await server.start()
+    channel = grpc.aio.insecure_channel(f"unix:{tmp_path}/s")
+    client = PluginClient("test-plugin", channel, asyncio.get_running_loop().create_future())
+    call = asyncio.ensure_future(client.query(REQUEST, timeout=5))
+    await looked_into.wait()
+    await channel.close()
+    with pytest.raises(PluginUnavailable, match="bye"):
+        await call
+    await server.stop(None)
 
 
 async def test_a_deleted_socket_does_no_harm_as_long_as_the_connection_stands(

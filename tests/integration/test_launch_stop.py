@@ -160,6 +160,34 @@ async def test_a_plugin_whose_warden_is_killed_is_gone_and_noticed(start: Any, p
         await eventually_async(lambda: not is_alive(running.pid) and not is_alive(pid), what="all are gone")
 
 
+async def test_a_stopped_warden_leaves_nothing_behind(start: Any, plugin: Path) -> None:
+    async with start(plugin, behaviour="daemon") as running:
+        (pid,) = await left(running.pid)
+        os.kill(parent_of(running.pid), signal.SIGSTOP)
+    assert not is_alive(pid)
+
+
+async def test_a_warden_that_needs_long_to_clear_away_is_let_do_so(
+    start: Any, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start(plugin, behaviour="daemon") as running:
+        (pid,) = await left(running.pid)
+        for module in ("launch", "process", "stopping"):
+            monkeypatch.setattr(f"graftage.host.{module}.KILL_SECONDS", 0.0)
+    await eventually_async(lambda: not is_alive(pid), timeout=5.0, what="the child is gone")
+
+
+async def test_the_socket_folder_of_a_killed_warden_is_removed(
+    start: Any, plugin: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "s"
+    base.mkdir()
+    async with start(plugin, socket_dir=base) as running:
+        os.kill(parent_of(running.pid), signal.SIGKILL)
+        await running.wait_exit()
+    assert os.listdir(base) == []
+
+
 async def left(pid: int) -> list[int]:
     """The processes that `plugins/plain.py` has left on purpose, once it has."""
     await eventually_async(lambda: written_pids(pid), what="a process is left")

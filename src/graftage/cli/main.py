@@ -7,6 +7,7 @@ setting or what it names has to be changed first.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default the process's own; returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stdout is None:  # it was closed before we began: whoever did that wants no output
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
     try:
         args = _parser(given).parse_args(given)
         status: int = args.run(args)
@@ -65,6 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has seen enough. Without this, the interpreter would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"graftage: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

@@ -38,6 +38,7 @@ from graftage.query.tsdb_json import encode_answer
 
 DEFAULT_URL = f"http://{Settings().address}"
 DEFAULT_TIMEOUT = 30.0
+LONGEST_TIMEOUT = 86400.0  # as the server's; far beyond it gRPC's own clock overflows
 CALL_FAILED = 500  # from this status on, the plugin did not answer
 SPARE_SECONDS = 5.0  # the server keeps to its own limit; its answer that it did must still arrive
 
@@ -48,6 +49,7 @@ EXAMPLES = """examples:
 """
 
 _NAMED = re.compile(r"\s*([^\s={}\[\]\"]+)=(.*)", re.DOTALL)
+_INT64_DIGITS = 19
 _PLUGIN_ONLY = ("set", "json", "secret", "secret_file")
 
 
@@ -143,24 +145,24 @@ def _models(args: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def _ask_server(args: argparse.Namespace, models: Iterable[Mapping[str, object]]) -> bytes:
-    # A proxy of the environment is for the world outside, not for a server on this machine.
-    with httpx.Client(base_url=args.url, timeout=args.timeout + SPARE_SECONDS, trust_env=False) as http:
-        try:
+    try:
+        # A proxy of the environment is for the world outside, not for a server on this machine.
+        with httpx.Client(base_url=args.url, timeout=args.timeout + SPARE_SECONDS, trust_env=False) as http:
             data_source_id = _data_source_id(http, args.datasource)
             queries = [{**model, "datasourceId": Number(data_source_id)} for model in models]
             content = write_json({"from": args.from_raw, "to": args.to_raw, "queries": queries})
             headers = {"Content-Type": "application/json"}
             return http.post("/api/tsdb/query", content=content.encode(), headers=headers).content
-        except httpx.TimeoutException as error:
-            raise GraftageError(
-                f"{args.url} did not answer within {args.timeout:g} s; --timeout gives it longer"
-            ) from error
-        except httpx.ConnectError as error:
-            raise GraftageError(
-                f"no server answers at {args.url} ({error}); `graftage serve` starts one"
-            ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise GraftageError(f"{args.url}: {error or type(error).__name__}") from error
+    except httpx.TimeoutException as error:
+        raise GraftageError(
+            f"{args.url} did not answer within {args.timeout:g} s; --timeout gives it longer"
+        ) from error
+    except httpx.ConnectError as error:
+        raise GraftageError(
+            f"no server answers at {args.url} ({error}); `graftage serve` starts one"
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise GraftageError(f"{args.url}: {error or type(error).__name__}") from error
 
 
 def _data_source_id(http: httpx.Client, wanted: str) -> int:
@@ -334,6 +336,8 @@ def _where(text: str) -> str:
         json.loads(text)
     except json.JSONDecodeError as error:
         return str(error)
+    except RecursionError:
+        return "it nests too deep"
     return ""
 
 
@@ -348,15 +352,20 @@ def _setting(text: str) -> tuple[str, str]:
     key, value = _pair(text)
     if key not in ("url", "name", "id"):
         raise argparse.ArgumentTypeError(f"expected url, name or id, got {key!r}; jsonData goes to --json")
-    if key == "id" and not value.isdecimal():
+    if key == "id" and not _is_whole(value):
         raise argparse.ArgumentTypeError(f"expected a number as id, got {value!r}")
     return key, value
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not _is_whole(text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
     return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    """Are these the digits of a number that 64 bits hold?"""
+    return text.isdecimal() and len(text) <= _INT64_DIGITS and int(text) < 2**63
 
 
 def _seconds(text: str) -> float:
@@ -364,6 +373,8 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(
+            f"expected seconds, more than 0 and at most {LONGEST_TIMEOUT:g}, got {text!r}"
+        )
     return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -84,7 +85,8 @@ class PluginClient:
         # A task of its own: the channel may be closed meanwhile, which cancels who waits for an answer.
         answers = asyncio.ensure_future(check_answers(self._channel, timeout=_SETTLE_SECONDS))
         try:
-            await asyncio.wait({answers, self._exit}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {answers, self._exit}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if answers.done() and not answers.cancelled() and answers.exception() is None:
                 return False
             await asyncio.wait({self._exit}, timeout=_SETTLE_SECONDS)

@@ -1,8 +1,8 @@
 """Points as JSON pairs `[value,timestamp]`, the bulk of an answer.
 
 orjson writes whole arrays fast, but spells numbers its own way: `2.0` for 2 and `1e-7` for 0.0000001, where
-an answer has neither `.0` nor exponents. So a chunk is written as a whole and then mended, and what orjson would
-write with an exponent is written number by number, which is slow and rare.
+an answer has neither `.0` nor exponents. So a chunk is written as a whole and then mended, and what orjson
+would write with an exponent is written number by number, which is slow and rare.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ In one thing it is better: Grafana refuses to write an infinity, or NaN in a tab
 Here they are `null`, as NaN in a series is there: one bad number costs one gap.
 
 Source: recorded answers; grafana/grafana 7.5, pkg/tsdb (`QueryResult`, `TimePoint` of null.Float, which
-formats with `strconv.FormatFloat(f, 'f', -1, 64)`); Go, encoding/json, for the numbers of tables and for text.
+formats with `strconv.FormatFloat(f, 'f', -1, 64)`); Go, encoding/json, for the numbers of tables and text.
 """
 
 from __future__ import annotations

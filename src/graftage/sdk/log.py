@@ -107,7 +107,10 @@ def install() -> None:
 def error_text(error: BaseException) -> str:
     """What an exception says; the name of its type when it says nothing."""
     try:
-        text = str(error) or type(error).__name__
+        name = type(error).__name__
+        text = (
+            (str(error) or name) if isinstance(error, Exception) else f"{name}: {error}"
+        )  # such as an exit's
         return text.encode(
             "utf-8", "replace"
         ).decode()  # half characters would break the message it travels in

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
@@ -132,3 +133,11 @@ def test_a_closed_pipe_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == command_line.PIPE_CLOSED
+
+
+@pytest.mark.parametrize(("output", "status"), [(">&-", 0), (">/dev/full", 1)])
+def test_an_output_that_takes_nothing_is_no_traceback(tmp_path, output, status):
+    command = shlex.join([sys.executable, "-m", "graftage", "plugins", "--plugins", str(tmp_path)])
+    ended = subprocess.run(["sh", "-c", f"{command} {output}"], capture_output=True, text=True, check=False)
+    assert ended.returncode == status
+    assert "Traceback" not in ended.stderr

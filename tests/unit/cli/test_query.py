@@ -182,6 +182,11 @@ def test_a_server_that_is_not_there_is_told_with_the_command_that_starts_one(
     assert "`graftage serve` starts one" in told
 
 
+def test_a_url_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "--url", "http://[::1", "--datasource", "1", "{}"]) == 1
+    assert capsys.readouterr().err.startswith("graftage: http://[::1: Invalid port")
+
+
 @pytest.mark.parametrize(
     ("query", "complaint"),
     [
@@ -189,6 +194,7 @@ def test_a_server_that_is_not_there_is_told_with_the_command_that_starts_one(
         ('A={"a": 1,\n"b" 2}', "Expecting ':' delimiter: line 2 column 5"),
         ("[1]", "expected a JSON object"),
         ("cpu", "is not JSON"),
+        ('{"a":' * 20_000, "it nests too deep"),
     ],
 )
 def test_a_query_that_is_no_json_object_is_told_where(
@@ -204,9 +210,12 @@ def test_a_query_that_is_no_json_object_is_told_where(
         (("--datasource", "1", "--plugin", "p", "{}"), "not allowed with argument"),
         (("--datasource", "1"), "[REF=]JSON"),
         (("--datasource", "1", "--interval", "-5", "{}"), "expected a whole number above 0, got '-5'"),
-        (("--datasource", "1", "--timeout", "nan", "{}"), "expected seconds above 0, got 'nan'"),
+        (("--datasource", "1", "--interval", str(2**63), "{}"), "expected a whole number above 0"),
+        (("--datasource", "1", "--timeout", "nan", "{}"), "expected seconds, more than 0 and at most 86400"),
+        (("--datasource", "1", "--timeout", "1e308", "{}"), "at most 86400, got '1e308'"),
         (("--plugin", "p", "--set", "token=x", "{}"), "expected url, name or id, got 'token'"),
         (("--plugin", "p", "--set", "id=x", "{}"), "expected a number as id, got 'x'"),
+        (("--plugin", "p", "--set", f"id={2**63}", "{}"), "expected a number as id"),
         (("--plugin", "p", "--secret", "token", "{}"), "expected KEY=VALUE, got 'token'"),
         (("--plugin", "p", "--json", "[", "{}"), "is not JSON"),
     ],

@@ -135,3 +135,11 @@ async def test_cancelling_cancels_every_call(count: int) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(cancelled) == count
+
+
+async def test_the_log_keeps_the_beginning_of_a_long_error_only(caplog: pytest.LogCaptureFixture) -> None:
+    words = "x" * 1_000_000
+    answer = await ask_one(CallFailed("UNKNOWN", words))
+    assert answer.results["A"].error == words
+    (record,) = caplog.records
+    assert len(record.getMessage()) < 3000

@@ -154,7 +154,8 @@ def test_plain_handlers_on_stderr_make_way_for_records(records: Any) -> None:
         (ValueError(), "ValueError"),
         (TimeoutError(""), "TimeoutError"),
         (ValueError("half \ud800"), "half ?"),
+        (SystemExit(3), "SystemExit: 3"),
     ],
 )
-def test_the_text_of_an_exception_is_never_empty(error: Exception, text: str) -> None:
+def test_the_text_of_an_exception_is_never_empty(error: BaseException, text: str) -> None:
     assert error_text(error) == text

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message
 from graftage.backend.query import DataSourceSettings, QueryRequest, Result
 from graftage.backend.secrets import Secrets
 from graftage.data.series import Series
+from graftage.data.table import Table
 from graftage.errors import CallFailed, NotFound, PluginTimeout
 from graftage.query.execute import CALL_FAILED
 from graftage.query.tsdb_json import encode_answer
@@ -141,9 +142,17 @@ async def test_a_body_over_the_limit_is_413() -> None:
     assert response.status_code == 413
 
 
-async def test_a_long_answer_goes_out_in_parts_of_a_known_length() -> None:
-    result = Result("A", series=(series(query.SMALL_ANSWER), series(1)))
-    expected = encode_answer({"A": result})
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result("A", series=(series(query.SMALL_ANSWER), series(1))),
+        Result("A", error="long " * query.SMALL_ANSWER),
+        Result("A", tables=(Table.of(["text"], [["long " * query.SMALL_ANSWER]]),)),
+    ],
+    ids=["points", "error", "text"],
+)
+async def test_a_long_answer_goes_out_in_parts_of_a_known_length(result: Result) -> None:
+    expected = encode_answer({"A": result}, message=result.error)
     sent: list[Message] = []
 
     async def receive() -> Message:
