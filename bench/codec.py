@@ -9,6 +9,7 @@ from functools import partial
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.number import Number
 from graftage.backend.query import Result
@@ -22,7 +23,12 @@ ROUNDS = 9
 
 def codec() -> list[Number]:
     numbers = []
-    for name, results in {"one million points": (_plain(),), "zeros and mixed varints": (_mixed(),)}.items():
+    for name, results in {
+        "one million points": (_plain(),),
+        "a third of the values zero": (_zeros(),),
+        "timestamps of one to five bytes": (_growing(),),
+        "every layout at random": (_random(),),
+    }.items():
         wire = encode_response(results)
         message = DatasourceResponse.FromString(wire)
         if not _same(decode_response(wire), results) or len(message.results[0].series[0].points) != POINTS:
@@ -36,11 +42,24 @@ def codec() -> list[Number]:
 
 def _plain() -> Result:
     steps = np.arange(POINTS)
-    times, values = 1555324640782 + 1000 * steps, np.sin(steps / 10) * 100
-    return Result("A", series=(Series("series", times, values, {"host": "a"}),))
+    return _result(1555324640782 + 1000 * steps, np.sin(steps / 10) * 100)
 
 
-def _mixed() -> Result:
+def _zeros() -> Result:
+    """Values that protobuf leaves out, here and there."""
+    steps = np.arange(POINTS)
+    values = np.sin(steps / 10) * 100
+    values[np.random.default_rng(1).random(POINTS) < 1 / 3] = 0.0
+    return _result(1555324640782 + 1000 * steps, values)
+
+
+def _growing() -> Result:
+    """Timestamps whose varints grow as time goes on."""
+    steps = np.arange(POINTS)
+    return _result(1000 * steps, np.cos(steps / 10) * 100)
+
+
+def _random() -> Result:
     """Every length of a varint, negative times included, every third time and value zero."""
     random = np.random.default_rng(1)
     times = random.integers(0, 2**63, POINTS) >> random.integers(0, 63, POINTS)
@@ -48,7 +67,11 @@ def _mixed() -> Result:
     times[::3] = 0
     values = random.normal(size=POINTS)
     values[1::3] = 0.0
-    return Result("A", series=(Series("series", times, values),))
+    return _result(times, values)
+
+
+def _result(times: NDArray[np.int64], values: NDArray[np.float64]) -> Result:
+    return Result("A", series=(Series("series", times, values, {"host": "a"}),))
 
 
 def _same(decoded: tuple[Result, ...], results: tuple[Result, ...]) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.nasty import is_alive, plain_plugin
+from graftage.host.process import run_process
+from support.nasty import is_alive, plain_plugin, script
 from support.wait import eventually_async
 
 
@@ -168,13 +169,21 @@ async def test_a_stopped_warden_leaves_nothing_behind(start: Any, plugin: Path) 
 
 
 async def test_a_warden_that_needs_long_to_clear_away_is_let_do_so(
-    start: Any, plugin: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with start(plugin, behaviour="daemon") as running:
-        (pid,) = await left(running.pid)
-        for module in ("launch", "process", "stopping"):
-            monkeypatch.setattr(f"graftage.host.{module}.KILL_SECONDS", 0.0)
-    await eventually_async(lambda: not is_alive(pid), timeout=5.0, what="the child is gone")
+    monkeypatch.setattr("graftage.host.process.KILL_SECONDS", 0.0)
+    pids = tmp_path / "pids"
+    program = script(
+        tmp_path,
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    open(os.environ['PIDS'], 'w').write(f'{os.getpid()}')\n"
+        "time.sleep(60)",
+    )
+    async with run_process(program, {"PIDS": str(pids)}):
+        await eventually_async(lambda: pids.exists() and pids.read_text(), what="a process is left")
+    child = int(pids.read_text())
+    await eventually_async(lambda: not is_alive(child), timeout=5.0, what="the child is gone")
 
 
 async def test_the_socket_folder_of_a_killed_warden_is_removed(

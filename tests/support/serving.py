@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,14 +14,16 @@ from uvicorn.server import ServerState
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(
+    app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
+) -> AsyncIterator[str]:
     """Serve on a free port of this machine; yields ``127.0.0.1:port``.
 
     uvicorn's protocol without its server, which takes some tenths of a second to stop.
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=http,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -27,6 +27,7 @@ from graftage.host.host import Host, HostOptions
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.server.app import build_app
 from graftage.server.body import DEFAULT_LIMIT
+from graftage.server.http_protocol import HttpProtocol
 from graftage.server.listening import BACKLOG, listen, url_of
 from graftage.server.metrics import Metrics, PluginBuild
 from graftage.server.routes import data_sources, health, index, plugins, proxy, query
@@ -154,7 +155,7 @@ def _warn_of_strangers(listener: socket.socket) -> None:
 def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

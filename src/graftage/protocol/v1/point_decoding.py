@@ -24,7 +24,6 @@ from graftage.protocol.v1.wire import FIXED64, VARINT, read_fields, read_length,
 
 _CHUNK: Final = 8192  # points read at once; each intermediate array is 64 KiB then
 _SHORT_RUN: Final = 2048  # points; where runs are shorter, points of different layouts are read together
-_FEWEST_TRIED: Final = 64  # points, as a run after a short one
 _LONGEST_WALK: Final = 4096  # points
 _TYPICAL_POINT: Final = 18  # bytes, with a timestamp of our days in milliseconds and a value
 
@@ -36,18 +35,16 @@ def read_points(data: bytes, position: int, end: int, columns: PointColumns) -> 
 
     They begin with a point's tag, and stop before the first other tag or at `end`. Raises WireError.
     """
-    attempt = _CHUNK
     short_runs = 0
     patience = 1
     while position < end and data[position] == POINT:
         before = position
-        run = count = 0
+        run = 0
         layout = layout_at(data, position, end)
-        if layout is not None and (count := count_in_reach(data, position, end, layout, attempt)):
+        if layout is not None and (count := count_in_reach(data, position, end, layout, _CHUNK)):
             run = read_alike(data, position, end, layout, count, columns)
             position += run * layout.stride
-            attempt = min(max(2 * run, _FEWEST_TRIED), _CHUNK)
-        short_runs = 0 if run >= min(count or 1, _SHORT_RUN) else short_runs + 1
+        short_runs = 0 if run >= _SHORT_RUN else short_runs + 1
         if short_runs > 1:  # one short run is an exception, such as a first value of 0
             position = _read_together(data, position, end, columns)
         if position > before:
