@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.wait import eventually_async
 
 from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
 from graftage.host.launch import LaunchOptions, launch
+from support.wait import eventually_async
 
 SCRIPT = f"""#!{sys.executable}
 from graftage import serve

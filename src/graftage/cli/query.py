@@ -139,7 +139,11 @@ def _models(args: argparse.Namespace) -> list[dict[str, object]]:
         "intervalMs": _number(args.interval),
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    taken = {asked.ref_id for asked in args.queries}
+    named = [asked.ref_id for asked in args.queries if asked.ref_id is not None]
+    taken = set(named)
+    if len(taken) < len(named):
+        twice = next(name for name in named if named.count(name) > 1)
+        raise BadRequest(f"two queries are called {twice!r}, and only one could be answered under that name")
     free = (name for name in _names() if name not in taken)
     return [given | dict(asked.model) | {"refId": asked.ref_id or next(free)} for asked in args.queries]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import grpc
@@ -18,6 +19,9 @@ from graftage.protocol.v1.response import decode_response
 
 # Decoding so much takes a few tenths of a millisecond; beyond that a thread is worth its cost.
 _DECODED_INLINE = 256 * 1024
+# A plugin sees the same deadline, and may give up with words of its own just before we do.
+_GIVEN_UP = frozenset({grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED})
+_DEADLINE_SECONDS = 0.02
 _SETTLE_SECONDS = 0.25  # a broken connection is known a moment before the process's end is
 
 
@@ -63,11 +67,14 @@ class PluginClient:
     ) -> bytes:
         if self._exit.done():
             raise self._unavailable()
+        deadline = time.monotonic() + timeout
         try:
             return await method(message, timeout=timeout)
         except grpc.aio.AioRpcError as error:
             status, details = error.code(), error.details() or ""
-            if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+            if status is grpc.StatusCode.DEADLINE_EXCEEDED or (
+                status in _GIVEN_UP and time.monotonic() > deadline - _DEADLINE_SECONDS
+            ):
                 raise PluginTimeout(
                     f"plugin {self._plugin_id!r} did not answer within {timeout:g} s; it is busy or hangs"
                 ) from error

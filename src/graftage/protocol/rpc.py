@@ -13,7 +13,8 @@ BROKER = "plugin.GRPCBroker"
 REFLECTION = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
 DATASOURCE_V1 = "models.DatasourcePlugin"
 
-# Metadata with which a plugin of ours opens its output stream: each line of it is a log record on stderr already.
+# Metadata with which a plugin of ours opens its output stream: each line of it is on stderr already, as a
+# log record.
 OUTPUT_IS_LOGGED = "graftage-output-is-logged"
 
 HEALTH_CHECK = f"/{HEALTH}/Check"

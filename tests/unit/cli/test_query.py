@@ -259,3 +259,8 @@ def test_a_secret_is_never_read_from_the_command_line(
     )
     assert main(["query", "--plugin", str(plugin), "--secret-file", f"token={tmp_path / 'none'}", "{}"]) == 2
     assert "meant to hold a secret, cannot be read" in capsys.readouterr().err
+
+
+def test_two_queries_of_one_name_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "--datasource", "1", "A={}", "A={}"]) == 2
+    assert "two queries are called 'A'" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from itertools import chain
 from graftage.backend.query import Result
 from graftage.data.series import Series
 from graftage.data.table import Table
+from graftage.errors import WireError
 from graftage.protocol.v1.point_columns import PointColumns
 from graftage.protocol.v1.point_decoding import read_points
 from graftage.protocol.v1.point_encoding import write_points
@@ -19,14 +20,31 @@ from graftage.protocol.v1.table_decoding import UnknownKind, read_table
 from graftage.protocol.v1.table_encoding import write_table
 from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, write_bytes, write_text, write_varint
 
+# Results, series, tables and labels in one answer. Each is an object of hundreds of bytes, and as little as
+# two on the wire: without a limit a small lie would take all of the host's memory.
+MOST_PARTS = 250_000
+
+
+class _Parts:
+    """Counts the parts of one answer."""
+
+    def __init__(self) -> None:
+        self._left = MOST_PARTS
+
+    def take(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise WireError(f"more than {MOST_PARTS:,} results, series, tables and labels in one answer")
+
 
 def decode_response(data: bytes) -> tuple[Result, ...]:
-    """The results in a response, in its order. Raises WireError if the bytes are none.
+    """The results in a response, in its order. Raises WireError if the bytes are none, or of too many parts.
 
     A result in which a cell has an unknown kind becomes an error; the others stay.
     """
+    parts = _Parts()
     return tuple(
-        _read_result(data, content, stop)
+        _read_result(data, content, stop, parts)
         for number, wire_type, content, stop in read_fields(data, 0, len(data))
         if number == 1 and wire_type == LENGTH
     )
@@ -37,7 +55,8 @@ def encode_response(results: Iterable[Result]) -> bytes:
     return b"".join(chain.from_iterable(_field(1, _write_result(result)) for result in results))
 
 
-def _read_result(data: bytes, start: int, end: int) -> Result:
+def _read_result(data: bytes, start: int, end: int, parts: _Parts) -> Result:
+    parts.take()
     texts = {1: "", 2: "", 3: ""}  # error, ref id, meta
     unknown: UnknownKind | None = None
     series: list[Series] = []
@@ -46,8 +65,9 @@ def _read_result(data: bytes, start: int, end: int) -> Result:
         if wire_type != LENGTH:
             continue
         if number == 4:
-            series.append(_read_series(data, content, stop))
+            series.append(_read_series(data, content, stop, parts))
         elif number == 5:
+            parts.take()
             try:
                 tables.append(read_table(data, content, stop))
             except UnknownKind as error:
@@ -59,7 +79,8 @@ def _read_result(data: bytes, start: int, end: int) -> Result:
     return Result(texts[2], texts[1], texts[3], tuple(series), tuple(tables))
 
 
-def _read_series(data: bytes, start: int, end: int) -> Series:
+def _read_series(data: bytes, start: int, end: int, parts: _Parts) -> Series:
+    parts.take()
     name = ""
     labels: dict[str, str] = {}
     columns = PointColumns()
@@ -73,6 +94,7 @@ def _read_series(data: bytes, start: int, end: int) -> Series:
                 if number == 1:
                     name = read_text(data, content, stop)
                 elif number == 2:
+                    parts.take()
                     key, value = _read_label(data, content, stop)
                     labels[key] = value
             position = stop

@@ -209,7 +209,7 @@ class _RequestBody(httpx.AsyncByteStream):
 
 
 def _id(text: str) -> int | None:
-    """The number in a path. What is none is answered as an unknown one; it never means another data source."""
+    """The number in a path. What is none is answered as an unknown one; it never means another source."""
     digits = text[1:] if text.startswith(("+", "-")) else text
     if not digits.isascii() or not digits.isdigit() or len(digits) > 19:
         return None

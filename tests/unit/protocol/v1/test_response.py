@@ -7,6 +7,7 @@ import struct
 from random import Random
 from typing import Any
 
+import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -296,3 +297,8 @@ def test_a_damaged_answer_is_read_as_protobuf_reads_it_or_refused(data: st.DataO
         damaged[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     assert_same(bytes(damaged[: data.draw(st.integers(0, len(good)))]))
     assert_same(bytes(damaged))
+
+
+def test_an_answer_of_countless_tiny_parts_is_refused() -> None:
+    with pytest.raises(WireError, match="more than 250,000 results, series, tables and labels"):
+        decode_response(write_bytes(1, b"\x22\x00" * 250_001))
