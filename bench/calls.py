@@ -8,15 +8,14 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
-from examples.demo.server import Server, running_server
-from graftage.protocol.v1.request import encode_request
-
 from bench.bare import Bare, bare, listening_socket
 from bench.http_load import Load, load
 from bench.memory import peak_growth
 from bench.number import Number
+from examples.demo.server import Server, running_server
 from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
 from graftage.cli.show import read_answer
+from graftage.protocol.v1.request import encode_request
 
 PLUGIN_FOLDER = Path(__file__).parent / "plugin"
 PLUGIN_ID = "bench-datasource"

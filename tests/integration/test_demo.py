@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from examples.demo.__main__ import running_backend
 from examples.demo.questions import HOUR_MS, Question, questions
-
 from support.wait import eventually
 
 ROOT = Path(__file__).parents[2]
