@@ -219,6 +219,9 @@ async def test_the_plugin_starts_with_default_signals_and_no_foreign_descriptors
     assert error.stderr_tail == ("['0', '1', '2'] 0000000000000000 True",)
 
 
+_OF_THE_C_LIBRARY = 1 << (32 - 1) | 1 << (33 - 1)
+
+
 async def test_ignored_signals_are_not_inherited(start: Any, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin"
     plugin.write_text("#!/bin/sh\ngrep SigIgn /proc/self/status >&2\nexit 1\n")
@@ -228,7 +231,9 @@ async def test_ignored_signals_are_not_inherited(start: Any, tmp_path: Path) -> 
         error = await failure(start, plugin)
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert error.stderr_tail == ("SigIgn:\t0000000000000000",)
+    (line,) = error.stderr_tail
+    # Two signals belong to the C library, which lets nobody change them: whoever ignored them did so before.
+    assert int(line.removeprefix("SigIgn:\t"), 16) & ~_OF_THE_C_LIBRARY == 0
 
 
 async def test_the_plugin_sees_its_own_environment_and_nothing_of_the_warden(
