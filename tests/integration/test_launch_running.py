@@ -205,6 +205,7 @@ async def test_what_the_program_prints_over_grpc_is_logged_at_debug(
     caplog.set_level(logging.DEBUG, "host")
     async with start(plugin, behaviour="print") as running:
         await running.client.query(REQUEST, timeout=5)
+        await eventually_async(lambda: "a query came" in caplog.text, what="what was printed")
     (record,) = [record for record in caplog.records if "a query came" in record.message]
     assert record.levelno == logging.DEBUG
     assert record.name == "host.plain"

@@ -44,6 +44,7 @@ OFFERED_VERSIONS = (1,)
 
 # The end of a process, of its output and of its connection are known within moments of each other.
 _SETTLE_SECONDS = 0.25
+_PRINTED_SECONDS = 1.0  # to read what is left of a stream whose other end is gone
 _QUOTED_LINES = 10  # of stderr, in an error's text; its attribute has all that are kept
 _QUOTED_CHARACTERS = 400
 
@@ -285,7 +286,7 @@ async def _standing(
             task.cancel()
         await stop(process, channel, grace=options.stop_grace, term_grace=options.term_grace, logger=logger)
         # What it printed last may still be on its way.
-        await _first_of(printed, timeout=_SETTLE_SECONDS)
+        await _first_of(printed, timeout=_PRINTED_SECONDS)
         printed.cancel()
         results = await asyncio.gather(watch, broker, printed, return_exceptions=True)
         for error in results:
