@@ -47,6 +47,8 @@ def _table(numbers: list[Number]) -> Table:
     for number in numbers:
         target = "" if number.target is None else f"{number.bound} {number.target:.2f}"
         holds = Text("yes", style="green") if number.holds else Text("no", style="bold red")
+        if number.target is None:
+            holds = Text("")
         table.add_row(number.name, f"{number.value:.2f} {number.unit}", target, holds, number.note)
     return table
 

@@ -88,10 +88,14 @@ class Settings:
         return self.secret_key_file or self.data / "secret.key"
 
     @property
+    def plugin_roots(self) -> tuple[Path, ...]:
+        """The folders of all plugins; they have to exist."""
+        return (self.data / "plugins",) if self.plugins is None else self.plugins
+
+    @property
     def plugin_folders(self) -> tuple[Path, ...]:
-        """Every folder to look for plugins in, in order."""
-        own = (self.data / "plugins",) if self.plugins is None else self.plugins
-        return own + tuple(one.path for one in self.plugin.values() if one.path is not None)
+        """Every folder to look for plugins in, in order: the roots, then those of single plugins."""
+        return self.plugin_roots + tuple(one.path for one in self.plugin.values() if one.path is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +276,11 @@ _KEYS: Mapping[str, _Key] = {
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
+    without_prefix = {one.removeprefix(PREFIX): one for one in known}
+    close = [
+        without_prefix[one]
+        for one in difflib.get_close_matches(name.removeprefix(PREFIX), without_prefix, n=1)
+    ]
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
 
 

@@ -130,19 +130,33 @@ async def test_an_address_where_nobody_listens_is_given_up(start: Any, tmp_path:
     assert "no such socket" in str(error)
 
 
-@pytest.mark.parametrize("accepts", [True, False])
+@pytest.mark.parametrize("then", ["it = listener.accept()", "pass", "os.kill(os.getpid(), signal.SIGSTOP)"])
 async def test_a_plugin_that_listens_but_never_answers_is_given_up(
-    start: Any, tmp_path: Path, accepts: bool
+    start: Any, tmp_path: Path, then: str
 ) -> None:
     plugin = script(
         tmp_path,
         "path = os.environ['TMPDIR'] + '/plugin1'\n"
         "listener = socket.socket(socket.AF_UNIX); listener.bind(path); listener.listen()\n"
         "print(f'1|1|unix|{path}|grpc|', flush=True)\n"
-        f"connection = {'listener.accept()' if accepts else 'None'}\n{STAY}",
+        f"{then}\n{STAY}",
     )
     error = await failure(start, plugin, start_timeout=0.5, connect_timeout=0.5, within=3.0)
     assert "nothing there answers as a gRPC server does" in str(error)
+
+
+async def test_a_plugin_that_takes_a_call_but_never_answers_is_given_up(start: Any, tmp_path: Path) -> None:
+    error = await failure(
+        start,
+        plain_plugin(tmp_path),
+        behaviour="hang-on-check",
+        start_timeout=3.0,
+        connect_timeout=0.5,
+        within=6.0,
+    )
+    assert "it accepts connections on unix " in str(error)
+    assert "but answers no call: Deadline Exceeded" in str(error)
+    assert error.exit_status is None
 
 
 async def test_the_socket_of_a_plugin_that_dies_at_once_is_removed(start: Any, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
 from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable, WireError
 from graftage.host.client import PluginClient
+from graftage.host.launch import RunningPlugin
 from graftage.protocol import rpc
 from support.nasty import plain_plugin
 from support.wait import eventually_async
@@ -98,10 +99,11 @@ async def test_a_silent_plugin_ends_the_call_at_its_deadline(start: Any, plugin:
 async def test_a_cancelled_caller_cancels_the_call_in_the_plugin(start: Any, plugin: Path) -> None:
     async with start(plugin, behaviour="hang-on-query") as running:
         call = asyncio.ensure_future(running.client.query(REQUEST, timeout=30))
-        await asyncio.sleep(0.1)  # any moment will do: before or after the request arrived
+        await told(running, "a query hangs")
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+        await told(running, "the query was cancelled")
         await running.client.ping()
 
 
@@ -143,7 +145,7 @@ async def test_a_call_in_flight_when_the_plugin_is_stopped_is_unavailable(start:
         plugin, behaviour="hang-on-query,deaf-to-shutdown,deaf-to-term", stop_grace=0.1
     ) as running:
         call = asyncio.ensure_future(running.client.query(REQUEST, timeout=30))
-        await eventually_async(lambda: running.client is not None)
+        await told(running, "a query hangs")
     with pytest.raises(PluginUnavailable):
         await call
 
@@ -212,17 +214,24 @@ async def test_what_the_program_prints_over_grpc_is_logged_at_debug(
 
 
 @pytest.mark.parametrize(
-    "behaviour", ["flood-stdout", "flood-stderr", "flood-lines", "junk-to-stdout", "flood-print"]
+    ("behaviour", "amount"),
+    [
+        ("flood-stdout", 6_000_000),
+        ("flood-stderr", 6_000_000),
+        ("flood-lines", 6_000_000),
+        ("junk-to-stdout", 6_000_000),
+        ("flood-print", 300_000),  # in messages, which cost more
+    ],
 )
 async def test_a_flood_of_output_is_drained_and_hurts_nobody(
-    start: Any, plugin: Path, behaviour: str, caplog: pytest.LogCaptureFixture
+    start: Any, plugin: Path, behaviour: str, amount: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "host")
     options = {"log_rate": 50.0, "log_burst": 100.0, "output_rate": 4.0 * 1024 * 1024}
     async with start(plugin, behaviour=behaviour, **options) as running:
         used = time.process_time()
-        for _ in range(10):
-            await running.client.query(REQUEST, timeout=5)
+        first = await flooded(running)
+        while await flooded(running) < first + amount:
             await asyncio.sleep(0.05)
         assert time.process_time() - used < 0.5
         assert not running.exited.is_set()
@@ -232,6 +241,35 @@ async def test_a_flood_of_output_is_drained_and_hurts_nobody(
         assert len(logged) <= 300
         assert len(running.stderr_tail) == 100
         assert told
+
+
+@pytest.mark.parametrize("behaviour", ["burst-stdout", "burst-stderr"])
+async def test_a_plugin_that_writes_much_before_it_answers_is_read_all_along(
+    start: Any, plugin: Path, behaviour: str
+) -> None:
+    async with start(plugin, behaviour=behaviour) as running:
+        for _ in range(2):
+            (result,) = await running.client.query(REQUEST, timeout=10)
+            assert result.ref_id == "A"
+
+
+async def test_a_plugin_gets_one_broker_stream_and_one_stdio_stream(start: Any, plugin: Path) -> None:
+    async with start(plugin, behaviour="tell-streams") as running:
+        await eventually_async(lambda: len(running.stderr_tail) >= 2, what="the plugin has its streams")
+        await running.client.query(REQUEST, timeout=5)
+        await running.client.ping()
+    assert sorted(running.stderr_tail) == ["a broker stream began", "a stdio stream began"]
+
+
+async def told(running: RunningPlugin, what: str) -> None:
+    """Wait until the plugin says on stderr that this has happened."""
+    await eventually_async(lambda: what in running.stderr_tail, what=what)
+
+
+async def flooded(running: RunningPlugin) -> int:
+    """How many bytes the flood of `plugins/plain.py` has written."""
+    (result,) = await running.client.query(REQUEST, timeout=5)
+    return int(result.series[0].name.removesuffix(" bytes"))
 
 
 def socket_file(pid: int) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from graftage.host.launch import RunningPlugin
 from graftage.host.process import run_process
 from support.nasty import is_alive, plain_plugin, script
 from support.wait import eventually_async
@@ -98,13 +99,13 @@ async def test_a_cancelled_block_stops_the_plugin_in_good_order(start: Any, plug
 
 async def test_a_stop_that_is_cancelled_kills_at_once(start: Any, plugin: Path) -> None:
     async def hold() -> None:
-        async with start(plugin, behaviour="deaf-to-shutdown,deaf-to-term", stop_grace=30.0):
-            up.set()
+        async with start(plugin, behaviour="deaf-to-shutdown,deaf-to-term", stop_grace=30.0) as running:
+            up.set_result(running)
 
-    up = asyncio.Event()
+    up: asyncio.Future[RunningPlugin] = asyncio.get_running_loop().create_future()
     task = asyncio.ensure_future(hold())
-    await up.wait()
-    await asyncio.sleep(0.05)  # somewhere in the grace
+    running = await up
+    await eventually_async(lambda: "asked to shut down" in running.stderr_tail, what="it is in its grace")
     began = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -159,6 +160,25 @@ async def test_a_plugin_whose_warden_is_killed_is_gone_and_noticed(start: Any, p
         async with asyncio.timeout(2):
             assert str(await running.wait_exit()) == "unknown status"
         await eventually_async(lambda: not is_alive(running.pid) and not is_alive(pid), what="all are gone")
+
+
+async def test_a_socket_that_outlives_its_warden_for_a_moment_is_removed(tmp_path: Path) -> None:
+    path, pids = tmp_path / "s", tmp_path / "pids"
+    program = script(
+        tmp_path,
+        f"listener = socket.socket(socket.AF_UNIX); listener.bind({str(path)!r}); listener.listen()\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    os.write(os.open(os.environ['PIDS'], os.O_CREAT | os.O_WRONLY), f'{os.getpid()}'.encode())\n"
+        "time.sleep(60)",
+    )
+    async with run_process(program, {"PIDS": str(pids)}) as process:
+        process.remove_at_end(str(path))
+        await eventually_async(lambda: pids.exists() and pids.read_text(), what="another holds the socket")
+        os.kill(parent_of(process.pid), signal.SIGKILL)
+        await process.exited.wait()
+        asyncio.get_running_loop().call_later(0.2, os.kill, int(pids.read_text()), signal.SIGKILL)
+    assert not path.exists()
 
 
 async def test_a_stopped_warden_leaves_nothing_behind(start: Any, plugin: Path) -> None:

@@ -179,7 +179,7 @@ async def test_prints_never_reach_the_host_as_a_handshake_but_become_records(tmp
     assert status == 0
     assert len(plugin.out) == 1, "nothing follows the handshake"
     assert sorted(printed) == sorted([*expected, "after serve", "without an end"])
-    assert {record["@level"] for record in plugin.records() if record.get("@module") == "stdout"} == {"debug"}
+    assert {record["@level"] for record in plugin.records() if record.get("@module") == "stdout"} == {"info"}
     assert sorted(streamed.decode().splitlines()) == sorted(expected)
 
 

@@ -158,15 +158,19 @@ async def test_sigquit_shows_every_stack_and_kills(tmp_path: Path) -> None:
         assert sum(b"most recent call first" in line for line in plugin.err) > 1
 
 
-async def test_a_plugin_stops_when_its_launcher_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "child.py").write_text(PLUGIN)
-    launcher = (
+def launching(script: str, folder: Path) -> str:
+    """A program that launches this plugin, which inherits its pipes, and waits to be killed."""
+    (folder / "child.py").write_text(script)
+    return (
         "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, {str(tmp_path / 'child.py')!r}])\n"
+        f"child = subprocess.Popen([sys.executable, {str(folder / 'child.py')!r}])\n"
         "print(child.pid, file=sys.stderr, flush=True)\n"
         "time.sleep(3600)\n"
     )
-    async with started(launcher, tmp_path) as outer:
+
+
+async def test_a_plugin_stops_when_its_launcher_is_gone(tmp_path: Path) -> None:
+    async with started(launching(PLUGIN, tmp_path), tmp_path) as outer:
         await outer.handshake()
         async with outer.channel() as channel:
             await ask(channel, {"A": "{}"})
@@ -178,6 +182,23 @@ async def test_a_plugin_stops_when_its_launcher_is_gone(tmp_path: Path) -> None:
         assert any("is gone" in record.get("reason", "") for record in outer.records())
         assert outer.messages()[-2:] == ["closed weather", "code after serve"]
         assert sockets(tmp_path) == []
+
+
+async def test_a_plugin_that_outlives_its_host_goes_on_serving_until_told_to_stop(tmp_path: Path) -> None:
+    often = "from graftage.sdk import stopping\nstopping.PARENT_POLL_SECONDS = 0.01\n"
+    script = PLUGIN.replace("serve(Source)", f"{often}serve(Source, outlive_host=True)")
+    async with started(launching(script, tmp_path), tmp_path) as outer:
+        await outer.handshake()
+        async with outer.channel() as channel:
+            await ask(channel, {"A": "{}"})
+            outer.process.kill()
+
+            # A plugin that stops would let the first call end, and refuse the second.
+            await ask(channel, {"A": '{"queryType": "slow", "seconds": 0.5}'})
+            assert set(await ask(channel, {"A": "{}"})) == {"A"}
+            await shut_down(channel)
+            await outer.exit_status()
+        assert outer.messages()[-2:] == ["closed weather", "code after serve"]
 
 
 async def test_a_closed_stderr_is_no_reason_to_die(tmp_path: Path) -> None:
@@ -218,6 +239,7 @@ def test_a_person_who_starts_the_file_is_told_how_to_run_it(tmp_path: Path, cook
     assert finished.stdout == ""
     assert "plugin.py is a backend plugin of Grafana" in finished.stderr
     assert f"graftage query --plugin {tmp_path / 'plugin.py'}" in finished.stderr
+    assert f"#!{sys.executable}" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 

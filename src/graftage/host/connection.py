@@ -102,6 +102,7 @@ async def copy_output(
     """
     stream = channel.unary_stream(rpc.STREAM_STDIO, None, None)(messages.EMPTY)
     loop = asyncio.get_running_loop()
+    unknown: set[int] = set()
     try:
         async for message in stream:
             number, data = messages.decode_output(message)
@@ -109,8 +110,9 @@ async def copy_output(
                 pass
             elif number in feed:
                 feed[number](data)
-            else:
-                logger.debug("the plugin printed to channel %d, which is unknown; left out", number)
+            elif number not in unknown:
+                unknown.add(number)
+                logger.warning("the plugin prints to channel %d, which is unknown; it is left out", number)
             # Who is not read must wait: gRPC's flow control stops a plugin that prints too fast.
             await asyncio.sleep(pace.borrow(len(data) + _MESSAGE_COST, loop.time()))
     except grpc.aio.AioRpcError as error:

@@ -46,9 +46,9 @@ def explain_refusal(path: Path, number: int) -> str:
             return f"{path} cannot be executed: {os.strerror(number)} ({_file(path)})"
 
 
-def explain_silence(path: Path) -> str:
-    """What to look at when a program runs but prints no usable handshake."""
-    return f"{_file(path)}; {_CAUSES}"
+def explain_silence(path: Path, *, said_why: bool) -> str:
+    """What to look at when a program runs but prints no usable handshake. said_why: it wrote to stderr."""
+    return _file(path) if said_why else f"{_file(path)}; {_CAUSES}"
 
 
 def architecture(start: bytes) -> str:

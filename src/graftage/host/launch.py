@@ -28,7 +28,6 @@ from graftage.host.launch_options import LaunchOptions
 from graftage.host.output import FIRST_LINE_BYTES, Announcement, PluginOutput
 from graftage.host.process import KILL_SECONDS, NotExecuted, PluginProcess, run_process
 from graftage.host.stopping import stop, terminate
-from graftage.host.warden_main import remove_socket
 from graftage.protocol.environment import plugin_environment
 from graftage.protocol.handshake import (
     Handshake,
@@ -37,6 +36,7 @@ from graftage.protocol.handshake import (
     parse_handshake,
     quoted,
 )
+from graftage.protocol.log_record import read_log_line
 
 __all__ = ["LaunchOptions", "RunningPlugin", "StartFailed", "launch"]
 
@@ -132,7 +132,6 @@ async def launch(
             handshake = await _read_handshake(process, output.announcement, deadline - loop.time())
             if path := connection.socket_path(handshake):
                 process.remove_at_end(path)
-                stack.callback(remove_socket, path)  # for a plugin that is gone before its warden knows of it
             channel = await stack.enter_async_context(
                 connection.open_channel(handshake, receive_bytes=options.receive_bytes)
             )
@@ -260,11 +259,16 @@ async def _start_failed(
     parts = [f"plugin {plugin_id!r} did not start: {error}"]
     if isinstance(error, HandshakeError) and status:
         parts.append(f"it exited with {status}")
-    last = [line[:_QUOTED_CHARACTERS] for line in output.stderr_tail[-_QUOTED_LINES:]]
+    last = [_message(line)[:_QUOTED_CHARACTERS] for line in output.stderr_tail[-_QUOTED_LINES:]]
     parts.append("the last on its stderr: " + " / ".join(last) if last else "it wrote nothing to stderr")
     if malformed or (isinstance(error, _NotRunning) and error.about_file):
-        parts.append(explain_silence(executable))
+        parts.append(explain_silence(executable, said_why=bool(last)))
     return StartFailed("; ".join(parts), exit_status=status, stderr_tail=output.stderr_tail)
+
+
+def _message(line: str) -> str:
+    """What a line on stderr says to a person: of a log record, its message."""
+    return read_log_line(line.encode(), panicking=False)[0].message
 
 
 @asynccontextmanager

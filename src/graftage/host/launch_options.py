@@ -56,7 +56,7 @@ class LaunchOptions:
     log_rate: float = 1000.0
     log_burst: float = 5000.0
     output_rate: float = 16 * 1024 * 1024
-    receive_bytes: int = 1024 * 1024 * 1024
+    receive_bytes: int = 2**31 - 1
 
     def __post_init__(self) -> None:
         if self.socket_dir is None:

@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -56,6 +57,7 @@ class PluginProcess:
         self._warden = warden
         self._control = control
         self._said = b""
+        self._socket = ""
         assert warden.stdout is not None
         assert warden.stderr is not None
         self.stdout: IO[bytes] = warden.stdout
@@ -76,6 +78,7 @@ class PluginProcess:
 
     def remove_at_end(self, path: str) -> None:
         """Have the socket at `path` removed when the plugin is gone, even if this host is gone before it."""
+        self._socket = path
         self._say(warden_main.SOCKET + os.fsencode(path))
 
     def kill(self) -> None:
@@ -98,6 +101,9 @@ class PluginProcess:
             async with asyncio.timeout(KILL_SECONDS):
                 await self._gone.wait()
                 while self._warden.poll() is None:  # noqa: ASYNC110 - a process tells of its end to nobody
+                    await asyncio.sleep(_POLL_SECONDS)
+                # A warden that was killed has left it, and for a moment the dying plugin still holds it.
+                while self._socket and not _is_removed(self._socket):
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             if not self._gone.is_set():
@@ -201,10 +207,27 @@ async def run_process(
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_removed(path: str) -> bool:
+    return warden_main.remove_socket(path) or not os.path.lexists(path)
+
+
 def _warden_program() -> str:
-    """The warden's file: the compiled one where Python could write it, which starts in half the time."""
-    compiled = importlib.util.cache_from_source(warden_main.__file__)
-    return compiled if os.path.exists(compiled) else warden_main.__file__
+    """The warden's file: the compiled one if it is there and fresh, which starts in half the time."""
+    source = warden_main.__file__
+    compiled = importlib.util.cache_from_source(source)
+    return compiled if is_compiled_from(source, compiled) else source
+
+
+def is_compiled_from(source: str, compiled: str) -> bool:
+    """Was `compiled` made from `source` as it is now? Python looks only when it imports. Source: PEP 552."""
+    try:
+        with open(compiled, "rb") as file:
+            head = file.read(16)
+        written = os.stat(source)
+    except OSError:
+        return False
+    moment, size = int(written.st_mtime) & 0xFFFFFFFF, written.st_size & 0xFFFFFFFF
+    return head == importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, moment, size)
 
 
 def _order(executable: Path, environment: Mapping[str, str], folder: Path | None, interpreter: str) -> bytes:

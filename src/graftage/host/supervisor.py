@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from graftage.backend.query import QueryRequest, Result
-from graftage.errors import GraftageError, PluginUnavailable
+from graftage.errors import GraftageError, PluginTimeout, PluginUnavailable
 from graftage.host.launch import StartFailed
 from graftage.host.supervision import (
     BackOff,
@@ -141,9 +141,10 @@ class Supervisor:
     async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
         """Ask the plugin; while it is starting or backing off, wait for it; all within `timeout` seconds.
 
-        Raises PluginUnavailable if it does not come up in time, has failed or was stopped, or ended during
-        the call. Such a call is not repeated: nobody knows how far the plugin got with it, or whether it is
-        what ends it. Otherwise raises what the plugin's client raises.
+        Raises PluginTimeout if that was not long enough for it to come up, PluginUnavailable if it will not
+        in time, has failed or was stopped, or ended during the call. Such a call is not repeated: nobody
+        knows how far the plugin got with it, or whether it is what ends it. Otherwise raises what the
+        plugin's client raises.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -167,7 +168,7 @@ class Supervisor:
                 async with asyncio.timeout_at(deadline):
                     await self._changed.wait()
             except TimeoutError:
-                raise PluginUnavailable(self._standing_text()) from None
+                raise PluginTimeout(self._standing_text()) from None
         return self._process
 
     async def _has_ended(self, process: Process, deadline: float) -> bool:
@@ -237,11 +238,13 @@ class Supervisor:
         self._standing = next_standing(self._standing, event, self._policy, self._chance())
         self._since = self._now()
         self._due = at + self._standing.wait
-        self._logger.log(LEVELS[self._standing.state], "%s", self._standing_text(), extra=self._extra())
+        # Why it is started again was said when it came to wait for that.
+        text = self._standing_text(because=self._standing.state is not State.STARTING)
+        self._logger.log(LEVELS[self._standing.state], "%s", text, extra=self._extra())
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _standing_text(self) -> str:
+    def _standing_text(self, *, because: bool = True) -> str:
         """A sentence for the log, and for the person whose query cannot be answered now."""
         text = f"plugin {self._id!r} is {self._standing.state}"
         if self._process is not None:
@@ -249,7 +252,7 @@ class Supervisor:
         if self._standing.wait:
             left = max(0.0, self._due - asyncio.get_running_loop().time())
             text += f", to be started again in {left:.1f} s"
-        if self._reason:
+        if self._reason and because:
             text += f": {self._reason}{self._last_words}"
         return text
 

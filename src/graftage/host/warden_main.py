@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 TERMINATE = b"T"
 SOCKET = b"S"
 LENGTH_BYTES = 4
+SOCKET_GROUP = b"PLUGIN_UNIX_SOCKET_GROUP"
 
 # Source: prctl(2) and linux/prctl.h.
 PR_SET_PDEATHSIG = 1
@@ -169,6 +170,7 @@ class Warden:
             if folder:
                 os.mkdir(folder, 0o700)
                 self._folder = folder
+                _share(folder, environment.get(SOCKET_GROUP, b""))
             step = "fork"
             self._exec_result, result = os.pipe()
             self._poll.register(self._exec_result, select.POLLIN)
@@ -244,6 +246,21 @@ class Warden:
             os.write(self._host, line.encode() + b"\n")
         except OSError:
             return  # the host is gone; there is nobody to tell
+
+
+def _share(folder: bytes, group: bytes) -> None:
+    """Let a group, by name or number, into the folder, as the sockets in it will."""
+    if not group:
+        return
+    if not group.isdigit():
+        import grp
+
+        try:
+            group = str(grp.getgrnam(os.fsdecode(group)).gr_gid).encode()
+        except KeyError:
+            raise OSError(errno.EINVAL, "no such group") from None
+    os.chown(folder, -1, int(group))
+    os.chmod(folder, 0o770)
 
 
 def _become(command: list[bytes], environment: dict[bytes, bytes], warden: int, result: int) -> None:

@@ -5,14 +5,18 @@ Source: hashicorp/go-plugin, server.go, `protocolVersion`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+
+# As many digits as fit in 64 bits: reading more could fail, as Python limits how long a number's text may be.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def read_offer(text: str) -> tuple[frozenset[int], tuple[str, ...]]:
     """The versions in a host's comma-separated offer, and the entries that are no numbers."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    numbers = frozenset(int(entry) for entry in entries if entry.isascii() and entry.isdigit())
-    return numbers, tuple(entry for entry in entries if not (entry.isascii() and entry.isdigit()))
+    numbers = frozenset(int(entry) for entry in entries if _NUMBER.fullmatch(entry))
+    return numbers, tuple(entry for entry in entries if not _NUMBER.fullmatch(entry))
 
 
 def choose_version(own: Collection[int], offered: Collection[int]) -> int:

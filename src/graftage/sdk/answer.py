@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from graftage.errors import PluginFault
 from graftage.sdk.response import Response
 
 ACCEPTED = "a Frame, a Series, a Table, a list of these, a dict of columns, a Response, or None"
+DATA_FRAME_METHODS = ("__arrow_c_stream__", "__dataframe__")  # how libraries hand data frames to each other
 
 
 def result_of(ref_id: str, returned: object) -> Result:
@@ -27,7 +28,7 @@ def result_of(ref_id: str, returned: object) -> Result:
     """
     if not isinstance(returned, Response):
         returned = Response(returned)
-    parts = [_parts(item) for item in _items(returned.frames)]
+    parts = [_parts(item, returned.frames) for item in _items(returned.frames)]
     return Result(
         ref_id,
         error=returned.error,
@@ -49,7 +50,8 @@ def _items(frames: object) -> Sequence[object]:
             return (frames,)
 
 
-def _parts(item: object) -> tuple[Sequence[Series], Sequence[Table]]:
+def _parts(item: object, frames: object) -> tuple[Sequence[Series], Sequence[Table]]:
+    """The series and tables of one item of `frames`, which may be the item itself."""
     match item:
         case Series():
             return (item,), ()
@@ -58,18 +60,29 @@ def _parts(item: object) -> tuple[Sequence[Series], Sequence[Table]]:
         case Frame():
             return frame_to_legacy(item)
         case _:
-            raise PluginFault(f"the handler returned {_described(item)}; it can return {ACCEPTED}")
+            holder = "" if item is frames else f"{_named(frames)} that holds "
+            raise PluginFault(
+                f"the handler returned {holder}{_named(item)}{_hint(item)}; it can return {ACCEPTED}"
+            )
 
 
-def _described(item: object) -> str:
-    kind = type(item)
+def _named(value: object) -> str:
+    kind = type(value)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    hint = (
-        ", which yields its data piece by piece"
-        if hasattr(item, "__anext__") or hasattr(item, "send")
-        else ""
-    )
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}{hint}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _hint(item: object) -> str:
+    """What is behind the mistake, or the way out of it, for the kinds of things that authors try."""
+    kind = type(item)  # asked instead of the item: a data frame takes its columns for attributes
+    if hasattr(kind, "__anext__") or hasattr(kind, "send"):
+        return ", which yields its data piece by piece"
+    if isinstance(item, Mapping):
+        columns = ", ".join([f'"{name}": [...]' for name in islice(item, 3)] + ["..."] * (len(item) > 3))
+        return f" (turn rows into columns: {{{columns}}})"
+    if kind.__name__ == "DataFrame" or any(hasattr(kind, name) for name in DATA_FRAME_METHODS):
+        return " (give its columns: {name: df[name].to_numpy() for name in df.columns})"
+    return ""
 
 
 def _meta_json(meta: object) -> str:

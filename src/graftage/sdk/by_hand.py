@@ -9,14 +9,22 @@ from collections.abc import Mapping, Sequence
 UNKNOWN = "unknown"
 
 
-def explanation(script: str) -> str:
-    """Why the program ends at once, and what to do instead. script: the file that was started."""
+def explanation(script: str, python: str) -> str:
+    """Why the program ends at once, and what to do instead.
+
+    script: the file that was started. python: the interpreter that runs it, which has Graftage installed.
+    """
     return (
         f"{os.path.basename(script) or 'This program'} is a backend plugin of Grafana: a host starts it and "
         "talks to it over gRPC.\n"
         f"To ask it something without a host: graftage query --plugin {script or 'FILE'}\n"
-        "To use it in Grafana: put its folder, with its plugin.json, into Grafana's plugin folder "
-        "([paths] plugins), name it in [plugins] allow_loading_unsigned_plugins, and restart Grafana.\n"
+        "To use it in Grafana:\n"
+        f"  1. Begin the file with a line that names a Python with Graftage, such as #!{python}\n"
+        '  2. Name it as Grafana looks for it: the "executable" of plugin.json, then system and processor, '
+        "such as <executable>_linux_amd64\n"
+        "  3. Make it executable: chmod +x <executable>_linux_amd64\n"
+        "  4. Put its folder, with its plugin.json, into Grafana's plugin folder ([paths] plugins).\n"
+        "  5. Name its id in [plugins] allow_loading_unsigned_plugins, and restart Grafana.\n"
     )
 
 

@@ -108,9 +108,10 @@ def error_text(error: BaseException) -> str:
     """What an exception says; the name of its type when it says nothing."""
     try:
         name = type(error).__name__
-        text = (
-            (str(error) or name) if isinstance(error, Exception) else f"{name}: {error}"
-        )  # such as an exit's
+        text = str(error) or name
+        # An exit says no more than its status, and a KeyError no more than the key.
+        if text != name and (not isinstance(error, Exception) or type(error).__str__ is KeyError.__str__):
+            text = f"{name}: {text}"
         return text.encode(
             "utf-8", "replace"
         ).decode()  # half characters would break the message it travels in

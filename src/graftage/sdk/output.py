@@ -47,9 +47,9 @@ class OutputBuffer:
     def closed(self) -> bool:
         return self._closed
 
-    def on_change(self, wake: Callable[[], None] | None) -> None:
-        """Have `wake` called, in any thread, whenever there is something new; None for no longer."""
-        self._wake = wake or _nobody_waits
+    def on_change(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called, in any thread, whenever there is something new."""
+        self._wake = wake
 
 
 def _nobody_waits() -> None:

@@ -62,10 +62,10 @@ class Services:
         pass
 
 
-def run(build: Callable[[], Application], *, receive_bytes: int) -> None:
+def run(build: Callable[[], Application], *, receive_bytes: int, outlive_host: bool) -> None:
     """Serve what `build` makes until the end; raises SystemExit when the program is to end with a status."""
     logs.install()
-    stop = Stop()
+    stop = Stop(outlive_host=outlive_host)
     try:
         captured = stdout.take()
         stop.handle_signals()

@@ -21,18 +21,26 @@ UNLIMITED = -1
 
 
 def serve(
-    target: object = None, /, *, query: Callable[..., Any] | None = None, receive_bytes: int = UNLIMITED
+    target: object = None,
+    /,
+    *,
+    query: Callable[..., Any] | None = None,
+    receive_bytes: int = UNLIMITED,
+    outlive_host: bool = False,
 ) -> None:
     """Serve data sources to the host that started this program, until it says stop.
 
     target: a class with handlers, of which an object is made for each configured data source; an object
     that serves them all; or a text `"package.module:Class"`, which is imported once the host has been
     answered, so that heavy imports do not hold up the start. query: a single function, instead of a target.
-    receive_bytes: the largest request taken; -1 for no limit.
+    receive_bytes: the largest request taken; -1 for no limit. outlive_host: go on serving when the process
+    that launched this one is gone, for a launcher that leaves its plugins running on purpose; only `Shutdown`
+    or a signal ends the plugin then.
 
-    Returns when the host has asked for the end, or is gone, so that code after it can clean up. SIGTERM and
-    SIGHUP stop as orderly, but end the program with status 143 and 129. When nothing can be served, or the
-    program was not started by a host, it ends with status 1 and an explanation on stderr.
+    Returns when the host has asked for the end, or is gone (unless `outlive_host`), so that code after it can
+    clean up. SIGTERM and SIGHUP stop as orderly, but end the program with status 143 and 129. When nothing
+    can be served, or the program was not started by a host, it ends with status 1 and an explanation on
+    stderr.
     """
     if (target is None) == (query is None):
         raise TypeError("serve() takes a class, an object or a text 'module:Class', or else query=function")
@@ -43,21 +51,25 @@ def serve(
         from graftage.sdk.running import run
 
     served = target if query is None else FunctionSource(query)
-    run(lambda: DataSourceService(served), receive_bytes=receive_bytes)
+    run(lambda: DataSourceService(served), receive_bytes=receive_bytes, outlive_host=outlive_host)
 
 
 def serve_services(
-    versions: Mapping[int, Sequence[grpc.GenericRpcHandler[bytes, bytes]]], *, receive_bytes: int = UNLIMITED
+    versions: Mapping[int, Sequence[grpc.GenericRpcHandler[bytes, bytes]]],
+    *,
+    receive_bytes: int = UNLIMITED,
+    outlive_host: bool = False,
 ) -> None:
     """Serve gRPC services of one's own beside those of the plugin system, as `serve` does.
 
     versions: what is served under each version of the application protocol; the host's choice decides.
+    receive_bytes, outlive_host: as of `serve`.
     """
     _leave_without_host()
     with _uncollected():
         from graftage.sdk.running import Services, run
 
-    run(lambda: Services(versions), receive_bytes=receive_bytes)
+    run(lambda: Services(versions), receive_bytes=receive_bytes, outlive_host=outlive_host)
 
 
 @contextmanager
@@ -84,5 +96,5 @@ def _leave_without_host() -> None:
         os.write(terminal, f"{answer}\n".encode())
         raise SystemExit(0)
     if not stdout.launched_by_host():
-        sys.stderr.write(explanation(script))
+        sys.stderr.write(explanation(script, sys.executable))
         raise SystemExit(1)

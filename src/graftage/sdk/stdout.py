@@ -2,8 +2,9 @@
 
 The host reads exactly one line from a plugin's stdout, and a stray `print` before it, in any module and from
 any library or child process, would end the start. So descriptor 1 is moved out of reach as soon as the SDK is
-imported under a host, and a pipe takes its place. A thread empties that pipe: each line becomes a debug
-record on stderr, and the bytes wait for the host's output stream.
+imported under a host, and a pipe takes its place. A thread empties that pipe: each line becomes a record
+on stderr, of level info so that a host shows it unless told otherwise, and the bytes wait for the host's
+output stream.
 
 Source: hashicorp/go-plugin, server.go (`Serve`), redirects the variables only; descriptor 1 stays open there.
 """
@@ -25,6 +26,7 @@ STDOUT = 1
 READ_BYTES = 64 * 1024
 LONGEST_LINE = 16 * 1024  # a longer one becomes several records, each short enough for every host
 MODULE = "stdout"
+INFO, WARNING = 20, 30  # as in `logging`, which is too heavy to load before descriptor 1 is safe
 
 
 def launched_by_host(environment: Mapping[str, str] = os.environ) -> bool:
@@ -85,7 +87,8 @@ class CapturedStdout:
         if lost and not self._warned:
             self._warned = True
             self._write_record(
-                30, "no host fetches this plugin's output; its oldest bytes are dropped from now on"
+                WARNING,
+                "no host fetches this plugin's output; its oldest bytes are dropped from now on",
             )
         *lines, rest = (bytes(self._line) + data).split(b"\n")
         for line in lines:
@@ -99,7 +102,7 @@ class CapturedStdout:
     def _log(self, line: bytes) -> None:
         for start in range(0, max(len(line), 1), LONGEST_LINE):
             piece = line[start : start + LONGEST_LINE].rstrip(b"\r")
-            self._write_record(10, piece.decode("utf-8", "replace"))
+            self._write_record(INFO, piece.decode("utf-8", "replace"))
 
     def _write_record(self, level: int, message: str) -> None:
         # Straight to stderr: through `logging`, an author's handler that prints would feed itself.

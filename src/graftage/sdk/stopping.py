@@ -1,7 +1,7 @@
 """Why and when a plugin stops, and that it does.
 
     SIGTERM, SIGHUP            stop orderly, exit with 128 + the signal's number
-    Shutdown, launcher gone    stop orderly, `serve` returns
+    Shutdown, launcher gone    stop orderly, `serve` returns; a launcher may be outlived on request
     SIGINT                     ignored: Ctrl-C in a terminal reaches host and plugin, and the host decides
     SIGQUIT                    write every thread's stack to stderr, die of it
 
@@ -35,10 +35,12 @@ log = logging.getLogger(__name__)
 class Stop:
     """The request to stop. Asked for from signal handlers, threads and calls; waited for by the event loop.
 
+    outlive_host: the end of the launcher is none of ours.
     last_resort: called in a thread just before the process is ended by force.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, outlive_host: bool = False) -> None:
+        self._outlive_host = outlive_host
         self.exit_status = 0
         self.last_resort: Callable[[], None] = _nothing_to_do
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,7 +108,7 @@ class Stop:
     def _watch(self) -> None:
         while not self._reason:
             select.select([self._wake_reader], [], [], PARENT_POLL_SECONDS)
-            if launcher.is_gone():
+            if not self._outlive_host and launcher.is_gone():
                 self.request("the process that launched this plugin is gone")
         if not self._served.wait(STOP_SECONDS):
             log.error("the plugin did not stop within %s s of %s and is ended", STOP_SECONDS, self._reason)

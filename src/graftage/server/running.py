@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from ipaddress import ip_address
@@ -22,7 +22,7 @@ from graftage import __version__
 from graftage.backend.query import DataSourceSettings
 from graftage.config import Settings
 from graftage.errors import SettingsError
-from graftage.host.discovery import discover
+from graftage.host.discovery import InstalledPlugin, discover
 from graftage.host.host import Host, HostOptions
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.server.app import build_app
@@ -67,10 +67,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
         _warn_of_strangers(listener)
         _check_plugin_folders(settings)
         discovery = discover(settings.plugin_folders)
-        for plugin in discovery.plugins:
-            logger.info(
-                "found plugin %s", plugin.id, extra={"plugin_id": plugin.id, "folder": str(plugin.folder)}
-            )
+        _tell_what_was_found(settings, discovery.plugins)
         async with (
             Host(discovery.plugins, _host_options(settings), problems=discovery.problems) as host,
             proxy.connections() as transport,
@@ -132,10 +129,23 @@ def _host_options(settings: Settings) -> HostOptions:
     )
 
 
+def _tell_what_was_found(settings: Settings, plugins: Sequence[InstalledPlugin]) -> None:
+    for plugin in plugins:
+        logger.info(
+            "found plugin %s", plugin.id, extra={"plugin_id": plugin.id, "folder": str(plugin.folder)}
+        )
+    if not plugins:
+        logger.warning("no plugins in %s", ", ".join(map(str, settings.plugin_folders)))
+    for plugin_id in sorted(settings.plugin.keys() - {plugin.id for plugin in plugins}):
+        logger.warning("there are settings for plugin %s, which was not found", plugin_id)
+
+
 def _check_plugin_folders(settings: Settings) -> None:
-    """A folder that somebody named has to be there; our own is made."""
-    for folder in settings.plugin_folders:
-        if settings.plugins is None and folder.parent == settings.data:
+    """The folders for plugins have to be there; our own is made. That of a single plugin can be missing: it
+    is one problem among those of discovery, and keeps no other plugin from running.
+    """
+    for folder in settings.plugin_roots:
+        if settings.plugins is None:
             with suppress(FileExistsError):
                 folder.mkdir()
         if not folder.is_dir():

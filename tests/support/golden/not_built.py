@@ -120,7 +120,6 @@ FEATURES: Sequence[Feature] = (
     _route("POST /api/ds/query", "/api/ds/query/?"),
     _route("data source health", "/api/datasources/[^/]+/health|/api/datasources/uid/[^/]+/health"),
     _route("data source resources", "/api/datasources/(uid/)?[^/]+/resources(/.*)?"),
-    _route("data source proxy", "/api/datasources/proxy/.*"),
     Feature("routes of plugins in the proxy", _has_route_of_its_own),
     Feature("data sources that come with Grafana", _lacks_core_source),
     _logs("log of the proxy", "http: proxy error|logger=data-proxy-log"),

@@ -2,12 +2,14 @@
 
     deaf-to-shutdown, deaf-to-term      go on when asked to end
     no-health, no-controller, no-stdio  lack these services (no-controller: as the plugins of 2018)
-    not-serving                         say so
+    not-serving, hang-on-check          say so; say nothing
+    tell-streams                        tell on stderr of each standing stream
     tcp                                 listen on a port
     in-pieces, cr-lf, five-fields, nine-fields, junk-field      ways to print the handshake
     child, session-child, daemon        leave a process that holds the pipes open: in the plugin's group,
                                         in a session of its own, forked twice
     junk-to-stdout, flood-stdout, flood-stderr, flood-lines, flood-print    write without end
+    burst-stdout, burst-stderr          write 8 MiB before the answer to a query
     print                               print a line over gRPC each time it is queried
     exit-on-query, hang-on-query, refuse-query, say-unavailable, big-answer, rubbish-answer
     drop-connections                    on SIGUSR1: listen no more, live on
@@ -20,7 +22,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -35,24 +36,43 @@ from graftage.protocol.pb import datasource_v1_pb2 as v1
 BEHAVIOUR = set(os.environ.get("BEHAVIOUR", "").split(","))
 ended = threading.Event()
 printed: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+flooded = 0  # bytes
 
 
-def check(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+def tell(what: str) -> None:
+    """Say on stderr what happens, for tests that wait for it."""
+    os.write(2, f"{what}\n".encode())
+
+
+def hang(context: grpc.ServicerContext) -> None:
+    while context.is_active():
+        time.sleep(0.01)
+
+
+def check(_request: bytes, context: grpc.ServicerContext) -> bytes:
     from grpc_health.v1 import health_pb2
 
+    if "hang-on-check" in BEHAVIOUR:
+        hang(context)
     response = health_pb2.HealthCheckResponse
     status = response.NOT_SERVING if "not-serving" in BEHAVIOUR else response.SERVING
     return response(status=status).SerializeToString()
 
 
 def shutdown(_request: bytes, _context: grpc.ServicerContext) -> bytes:
-    if "deaf-to-shutdown" not in BEHAVIOUR:
+    if "deaf-to-shutdown" in BEHAVIOUR:
+        tell("asked to shut down")
+    else:
         ended.set()
     return b""
 
 
 def stdio(_request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    global flooded
+    if "tell-streams" in BEHAVIOUR:
+        tell("a stdio stream began")
     while "flood-print" in BEHAVIOUR and context.is_active() and not ended.is_set():
+        flooded += 1024
         yield messages.encode_output(messages.Output.STDOUT, b"z" * 1024)
     while context.is_active() and not ended.is_set():
         try:
@@ -62,6 +82,8 @@ def stdio(_request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
 
 
 def broker(requests: Iterator[bytes], _context: grpc.ServicerContext) -> Iterator[bytes]:
+    if "tell-streams" in BEHAVIOUR:
+        tell("a broker stream began")
     for _ in requests:
         pass
     yield from ()
@@ -69,14 +91,17 @@ def broker(requests: Iterator[bytes], _context: grpc.ServicerContext) -> Iterato
 
 def query(request: bytes, context: grpc.ServicerContext) -> bytes:
     asked = v1.DatasourceRequest.FromString(request)
+    for descriptor, word in ((1, "burst-stdout"), (2, "burst-stderr")):
+        if word in BEHAVIOUR:
+            burst(descriptor)
     if "print" in BEHAVIOUR:
         printed.put(b"a query came\n")
     if "exit-on-query" in BEHAVIOUR:
         os._exit(7)
     if "hang-on-query" in BEHAVIOUR:
-        while context.is_active():
-            time.sleep(0.01)
-        print("the query was cancelled", file=sys.stderr, flush=True)
+        tell("a query hangs")
+        hang(context)
+        tell("the query was cancelled")
     if "refuse-query" in BEHAVIOUR:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such table: " + "x" * 100_000)
     if "say-unavailable" in BEHAVIOUR:
@@ -86,7 +111,7 @@ def query(request: bytes, context: grpc.ServicerContext) -> bytes:
     points = [
         v1.Point(timestamp=1000 * i, value=i) for i in range(100_000 if "big-answer" in BEHAVIOUR else 3)
     ]
-    series = [v1.TimeSeries(name="s", points=points)]
+    series = [v1.TimeSeries(name=f"{flooded} bytes", points=points)]
     results = [v1.QueryResult(refId=one.refId, series=series) for one in asked.queries]
     return v1.DatasourceResponse(results=results).SerializeToString()
 
@@ -134,7 +159,14 @@ def leave(detach: Callable[[], object], *, twice: bool = False) -> None:
 
 
 def flood(descriptor: int, portion: bytes) -> None:
+    global flooded
     while True:
+        flooded += os.write(descriptor, portion)
+
+
+def burst(descriptor: int) -> None:
+    """Write more than any pipe holds: a line of 1 MiB without an end, then many short ones."""
+    for portion in (b"b" * 1024 * 1024, *[b"again\n" * 10_000] * 120):
         os.write(descriptor, portion)
 
 

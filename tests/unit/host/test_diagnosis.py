@@ -39,14 +39,14 @@ def test_silence_is_explained_with_the_files_mode_owner_and_machine(tmp_path: Pa
     file = tmp_path / "plugin"
     file.write_bytes(ELF_ARM)
     file.chmod(0o640)
-    told = explain_silence(file)
+    told = explain_silence(file, said_why=False)
     assert "-rw-r-----" in told
     assert f"ELF for aarch64, this machine is {platform.machine()}" in told
     assert "likely causes" in told
 
 
 def test_a_file_that_is_gone_meanwhile_is_explained_all_the_same(tmp_path: Path) -> None:
-    assert "cannot be looked at" in explain_silence(tmp_path / "gone")
+    assert "cannot be looked at" in explain_silence(tmp_path / "gone", said_why=False)
     assert "there is no file" in explain_refusal(tmp_path / "gone", errno.ENOENT)
 
 
@@ -58,3 +58,7 @@ def test_a_binary_whose_loader_is_missing_is_built_for_another_system(tmp_path: 
 
 def test_any_other_refusal_is_told_in_the_systems_words(tmp_path: Path) -> None:
     assert "Argument list too long" in explain_refusal(tmp_path, errno.E2BIG)
+
+
+def test_a_program_that_said_why_it_ended_needs_no_guesses(tmp_path: Path) -> None:
+    assert "likely causes" not in explain_silence(tmp_path, said_why=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from graftage.host.process import is_compiled_from
 from graftage.host.warden_main import encode_message, encode_order, remove_socket
 
 
@@ -60,3 +62,14 @@ def test_an_order_with_a_nul_character_is_refused() -> None:
 
 def test_a_message_comes_after_its_length() -> None:
     assert encode_message(b"T") == b"\0\0\0\x01T"
+
+
+def test_a_compiled_file_counts_only_while_it_is_fresh(tmp_path: Path) -> None:
+    source = tmp_path / "a.py"
+    source.write_text("1")
+    compiled = py_compile.compile(str(source), cfile=str(tmp_path / "a.pyc"), doraise=True)
+    assert compiled is not None
+    assert is_compiled_from(str(source), compiled)
+    source.write_text("1 + 1")
+    assert not is_compiled_from(str(source), compiled)
+    assert not is_compiled_from(str(source), str(tmp_path / "b.pyc"))

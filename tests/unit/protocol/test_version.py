@@ -30,11 +30,19 @@ def test_the_highest_common_version_is_served_else_the_lowest_own(
 
 
 def test_entries_that_are_no_numbers_are_told_apart() -> None:
-    assert read_offer("2, 3,x,,-1,٣,") == (frozenset({2, 3}), ("x", "-1", "٣"))
+    assert read_offer("2, 3,x,,1.5,٣,") == (frozenset({2, 3}), ("x", "1.5", "٣"))
+
+
+def test_numbers_may_have_a_sign() -> None:
+    assert read_offer("+1,-2,+,--3") == (frozenset({1, -2}), ("+", "--3"))
+
+
+def test_a_number_too_long_to_read_is_unreadable() -> None:
+    assert read_offer("1," + "9" * 5000) == (frozenset({1}), ("9" * 5000,))
 
 
 @SETTINGS
-@given(st.text())
+@given(st.text() | st.text("0123456789+-, ²٣"))
 def test_any_offer_can_be_read(text: str) -> None:
-    numbers, _ = read_offer(text)
-    assert all(number >= 0 for number in numbers)
+    numbers, unreadable = read_offer(text)
+    assert len(numbers) + len(unreadable) <= text.count(",") + 1

@@ -63,6 +63,17 @@ def test_a_response_says_more_about_its_frames() -> None:
     assert result.series == (SERIES,)
 
 
+class DataFrame:
+    """Like that of a library: its columns are attributes as well."""
+
+    send = property(lambda self: [1.0])
+
+
+class ArrowTable:
+    def __arrow_c_stream__(self) -> None:
+        pass
+
+
 async def numbers() -> Any:
     yield 1
 
@@ -72,8 +83,17 @@ async def numbers() -> Any:
     [
         (3, "returned an int; it can return a Frame"),
         ("text", "returned a str;"),
-        ([SERIES, 2.5], "returned a float;"),
-        ([RAIN], "returned a dict;"),
+        ([SERIES, 2.5], "returned a list that holds a float;"),
+        ((1, 2), "returned a tuple that holds an int;"),
+        (
+            [{"time": 1, "a": 2}],
+            r'returned a list that holds a dict \(turn rows into columns: {"time": \[...\], "a": \[...\]}\);',
+        ),
+        (
+            DataFrame(),
+            r"DataFrame \(give its columns: {name: df\[name\].to_numpy\(\) for name in df.columns}",
+        ),
+        (ArrowTable(), r"ArrowTable \(give its columns"),
         (numbers(), "returned an async_generator, which yields its data piece by piece;"),
         (np.array([1.0]), "returned a numpy.ndarray;"),
         (Response(Response()), "returned a graftage.sdk.response.Response;"),

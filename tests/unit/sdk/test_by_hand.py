@@ -16,11 +16,19 @@ def script(tmp_path: Path) -> str:
 
 
 def test_the_explanation_names_the_file_and_both_ways_to_run_it() -> None:
-    text = explanation("/opt/plugins/weather.py")
+    text = explanation("/opt/plugins/weather.py", "/opt/venv/bin/python")
 
     assert "weather.py is a backend plugin of Grafana" in text
     assert "graftage query --plugin /opt/plugins/weather.py" in text
     assert "[paths] plugins" in text
+
+
+def test_the_explanation_has_every_step_to_a_file_that_grafana_starts() -> None:
+    text = explanation("/opt/plugins/weather.py", "/opt/venv/bin/python")
+
+    for step in ("#!/opt/venv/bin/python", "<executable>_linux_amd64", "chmod +x"):
+        assert step in text
+    assert text.count("\n") <= 12
 
 
 @pytest.mark.parametrize("switch", ["-version", "--version"])

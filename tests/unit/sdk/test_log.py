@@ -155,7 +155,10 @@ def test_plain_handlers_on_stderr_make_way_for_records(records: Any) -> None:
         (TimeoutError(""), "TimeoutError"),
         (ValueError("half \ud800"), "half ?"),
         (SystemExit(3), "SystemExit: 3"),
+        (KeyError("foo"), "KeyError: 'foo'"),
+        (KeyError(), "KeyError"),
+        (LookupError("no such city"), "no such city"),
     ],
 )
-def test_the_text_of_an_exception_is_never_empty(error: BaseException, text: str) -> None:
+def test_the_text_of_an_exception_is_never_empty_nor_only_a_key(error: BaseException, text: str) -> None:
     assert error_text(error) == text

@@ -1,1 +1,1 @@
-"""TODO docstring by the owner of this folder."""
+"""Version 1 of the data source protocol: requests and answers between bytes and values."""

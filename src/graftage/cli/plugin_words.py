@@ -1,0 +1,59 @@
+"""What a plugin says while `graftage query --plugin` asks it: on stderr, for the person who writes it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.text import Text
+
+from graftage.cli.show import console_for, printable
+
+STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+# What every record of a single question repeats.
+_KNOWN = ("timestamp", "pluginId", "dsName", "endpoint")
+_STACK = "stacktrace"
+
+
+@contextmanager
+def words_on_stderr(logger: logging.Logger) -> Iterator[None]:
+    """Inside the block, write what a plugin launched with `logger` says to stderr, and nowhere else."""
+    handler = _Words()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _Words(logging.Handler):
+    """Shows the plugin's records from info on, and plain text, which the host takes for debug.
+
+    The host's own records are left out: what matters of them is in the answer or the error.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: Mapping[str, object] | None = getattr(record, "plugin_fields", None)
+        if fields is None or (record.levelno < logging.INFO and fields):
+            return
+        try:
+            console = console_for(sys.stderr)
+            for line in _lines(record.getMessage(), fields):
+                console.print(Text("  | " + printable(line), style=STYLES.get(record.levelno, "dim")))
+        except Exception:
+            self.handleError(record)
+
+
+def _lines(text: str, fields: Mapping[str, object]) -> Iterator[str]:
+    """The message with its pairs, then the stack trace line by line."""
+    pairs = [f"{name}={value}" for name, value in fields.items() if name not in (*_KNOWN, _STACK)]
+    yield " ".join([text, *pairs])
+    yield from str(fields.get(_STACK, "")).splitlines()
