@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 # Answers what it was told: the settings of its data source, and the query.
 ECHO = """\
-import json, os, sys
+import json, logging, os, sys
 from graftage import DataSource, PluginError, serve
 
 class Echo(DataSource):
@@ -27,15 +27,19 @@ class Echo(DataSource):
             print("last words", file=sys.stderr, flush=True)
             os._exit(7)
         settings = query.settings
+        if query.model.get("break"):
+            logging.getLogger("mine").debug("not worth a line")
+            return {}["foo"]
         told = {
             "url": settings.url, "name": settings.name, "id": settings.id, "json": settings.json,
             "secrets": dict(settings.secrets), "model": query.model, "points": query.max_data_points,
         }
-        print("a line that belongs to nobody")
+        print("a line of its own")
         return {"key": list(told), "value": [json.dumps(value) for value in told.values()]}
 
 serve(Echo)
 """
+PRINTED = "  | a line of its own\n"
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ def test_a_plugin_gets_the_settings_and_secrets_of_the_command_line(echo: Path) 
         "--max-data-points", "7", '{"target": "x"}',
         MY_TOKEN="s3cret",
     )  # fmt: skip
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr) == (0, PRINTED)
     told = {key: json.loads(value) for key, value in list(csv.reader(io.StringIO(run.stdout)))[1:]}
     assert told == {
         "url": "http://x/?a=b",
@@ -82,7 +86,7 @@ def test_a_plugin_gets_the_settings_and_secrets_of_the_command_line(echo: Path) 
 
 def test_a_script_serves_without_a_folder_and_without_an_exec_bit(echo: Path) -> None:
     run = ask("--plugin", echo / "echo.py", "--format", "json", "B={}")
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr) == (0, PRINTED)
     assert json.loads(run.stdout)["results"]["B"]["tables"][0]["columns"] == [
         {"text": "key"},
         {"text": "value"},
@@ -93,7 +97,20 @@ def test_a_query_that_fails_is_told_and_the_other_is_shown(echo: Path) -> None:
     run = ask("--plugin", echo, "{}", 'B={"fail": true}')
     assert run.returncode == 1
     assert "A  7 rows" in run.stdout
-    assert run.stderr == "error: B: asked to fail\n"
+    assert PRINTED in run.stderr
+    assert run.stderr.endswith("\nerror: B: asked to fail\n")
+
+
+def test_an_author_sees_the_traceback_of_a_handler_and_no_debug_records(echo: Path) -> None:
+    run = ask("--plugin", echo, '{"break": true}')
+    assert run.returncode == 1
+    before, traceback, after = run.stderr.partition("  | Traceback (most recent call last):\n")
+    assert before.startswith("  | the query failed: ")
+    assert before.count("\n") == 1
+    assert "refId=A" in before
+    assert traceback
+    assert '  |     return {}["foo"]\n' in after
+    assert "  | KeyError: 'foo'\nerror: A: " in after
 
 
 def test_a_plugin_that_dies_is_told_with_its_last_words(echo: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 
 from graftage import __version__
 from graftage.errors import BadRequest, GraftageError, SettingsError
@@ -37,6 +38,13 @@ COMMANDS = {
     "query": Command("graftage.cli.query", "ask a data source, or a plugin without a server"),
     "plugins": Command("graftage.cli.plugins", "show which plugins were found, and how they are"),
 }
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Tells a mistake in one line: a command's whole usage would push it off the screen."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MISUSED, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,7 +92,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"graftage {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=CommandParser
+    )
     asked = next((word for word in given if not word.startswith("-")), None)
     for name, command in COMMANDS.items():
         if name == asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,6 @@ from graftage.cli.show import console_for, printable
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
-# What every record of a single question repeats.
-_KNOWN = ("timestamp", "pluginId", "dsName", "endpoint")
 _STACK = "stacktrace"
 
 
@@ -53,7 +52,10 @@ class _Words(logging.Handler):
 
 
 def _lines(text: str, fields: Mapping[str, object]) -> Iterator[str]:
-    """The message with its pairs, then the stack trace line by line."""
-    pairs = [f"{name}={value}" for name, value in fields.items() if name not in (*_KNOWN, _STACK)]
-    yield " ".join([text, *pairs])
-    yield from str(fields.get(_STACK, "")).splitlines()
+    """The record as the host writes it, but for a stack trace: that follows, line by line."""
+    stack = fields.get(_STACK)
+    if not isinstance(stack, str):
+        yield text
+        return
+    yield text.replace(f" {_STACK}={json.dumps(stack, ensure_ascii=False)}", "")
+    yield from stack.splitlines()

@@ -12,7 +12,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -174,10 +174,13 @@ def render(report: Report, *, now: datetime) -> Group:
     return Group(*parts)
 
 
-def _table(plugins: Iterable[Plugin], now: datetime) -> Table:
+def _table(plugins: Sequence[Plugin], now: datetime) -> Table:
     table = Table(header_style="dim")
+    ended = any(plugin.last_exit for plugin in plugins)
     for name in ("plugin", "type", "version", "state", "for", "pid", "restarts"):
         table.add_column(name, justify="right" if name in ("for", "pid", "restarts") else "left")
+    if ended:
+        table.add_column("last exit")
     for plugin in plugins:
         table.add_row(
             printable(plugin.id),
@@ -187,6 +190,7 @@ def _table(plugins: Iterable[Plugin], now: datetime) -> Table:
             _age(now - plugin.since) if plugin.since else "-",
             str(plugin.pid or "-"),
             str(plugin.restarts) if plugin.state else "-",
+            *([printable(plugin.last_exit) or "-"] if ended else []),
         )
     return table
 

@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -24,14 +23,14 @@ from rich.text import Text
 
 from graftage.backend.query import DataSourceSettings, QueryRequest, Result
 from graftage.backend.secrets import Secrets
+from graftage.cli.plugin_path import plugin_at
+from graftage.cli.plugin_words import words_on_stderr
 from graftage.cli.show import Answer, console_for, errors, printable, read_answer, render, write_csv
 from graftage.config import URL_VARIABLE, Settings
 from graftage.data.canonical_json import JsonSyntaxError, Number, canonical, read_json, write_json
-from graftage.errors import BadRequest, GraftageError, NotFound, PluginFault
-from graftage.host.executable import Executable, executable_file, find_executable
+from graftage.errors import BadRequest, GraftageError, NotFound
 from graftage.host.launch import launch
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
-from graftage.host.plugin_json import FILE_NAME, PluginJsonError, read_plugin_json
 from graftage.query.execute import execute
 from graftage.query.plan import plan
 from graftage.query.tsdb_json import encode_answer
@@ -39,7 +38,6 @@ from graftage.query.tsdb_json import encode_answer
 DEFAULT_URL = f"http://{Settings().address}"
 DEFAULT_TIMEOUT = 30.0
 LONGEST_TIMEOUT = 86400.0  # as the server's; far beyond it gRPC's own clock overflows
-CALL_FAILED = 500  # from this status on, the plugin did not answer
 SPARE_SECONDS = 5.0  # the server keeps to its own limit; its answer that it did must still arrive
 
 EXAMPLES = """examples:
@@ -75,11 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument("--datasource", metavar="NAME|ID", help="a data source of the server")
     whom.add_argument("--plugin", type=Path, metavar="PATH", help="a plugin's folder, or its executable")
-    parser.add_argument(
-        "--url",
-        default=os.environ.get(URL_VARIABLE, DEFAULT_URL),
-        help=f"the server (${URL_VARIABLE}, else {DEFAULT_URL})",
-    )
+    parser.add_argument("--url", help=f"the server (${URL_VARIABLE}, else {DEFAULT_URL})")
     parser.add_argument("--from", dest="from_raw", default="now-6h", metavar="TIME", help="default: now-6h")
     parser.add_argument("--to", dest="to_raw", default="now", metavar="TIME", help="default: now")
     parser.add_argument("--query-type", metavar="TYPE", help="for queries that name none themselves")
@@ -112,15 +106,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when every query was answered without an error, else 1; 2 for flags that do not go together.
+    """0 when every query was answered without an error, else 1.
 
-    Raises GraftageError where there is no answer at all.
+    Raises GraftageError where there is no answer at all, BadRequest for flags that do not go together.
     """
     if args.plugin is None and any(getattr(args, name) for name in _PLUGIN_ONLY):
-        print(
-            "graftage query: --set, --json and --secret describe a data source for --plugin", file=sys.stderr
-        )
-        return 2
+        raise BadRequest("--set, --json, --secret and --secret-file describe a data source for --plugin")
+    if args.plugin is not None and args.url is not None:
+        raise BadRequest("--url names a server, and --plugin asks a plugin without one; leave one out")
     models = _models(args)
     body = asyncio.run(_ask_plugin(args, models)) if args.plugin else _ask_server(args, models)
     answer = _read(body)
@@ -149,9 +142,10 @@ def _models(args: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def _ask_server(args: argparse.Namespace, models: Iterable[Mapping[str, object]]) -> bytes:
+    url = os.environ.get(URL_VARIABLE, DEFAULT_URL) if args.url is None else args.url
     try:
         # A proxy of the environment is for the world outside, not for a server on this machine.
-        with httpx.Client(base_url=args.url, timeout=args.timeout + SPARE_SECONDS, trust_env=False) as http:
+        with httpx.Client(base_url=url, timeout=args.timeout + SPARE_SECONDS, trust_env=False) as http:
             data_source_id = _data_source_id(http, args.datasource)
             queries = [{**model, "datasourceId": Number(data_source_id)} for model in models]
             content = write_json({"from": args.from_raw, "to": args.to_raw, "queries": queries})
@@ -159,14 +153,12 @@ def _ask_server(args: argparse.Namespace, models: Iterable[Mapping[str, object]]
             return http.post("/api/tsdb/query", content=content.encode(), headers=headers).content
     except httpx.TimeoutException as error:
         raise GraftageError(
-            f"{args.url} did not answer within {args.timeout:g} s; --timeout gives it longer"
+            f"{url} did not answer within {args.timeout:g} s; --timeout gives it longer"
         ) from error
     except httpx.ConnectError as error:
-        raise GraftageError(
-            f"no server answers at {args.url} ({error}); `graftage serve` starts one"
-        ) from error
+        raise GraftageError(f"no server answers at {url} ({error}); `graftage serve` starts one") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise GraftageError(f"{args.url}: {error or type(error).__name__}") from error
+        raise GraftageError(f"{url}: {error or type(error).__name__}") from error
 
 
 def _data_source_id(http: httpx.Client, wanted: str) -> int:
@@ -188,7 +180,7 @@ def _data_source_id(http: httpx.Client, wanted: str) -> int:
 
 async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, object]]) -> bytes:
     """What a server would answer. The plugin runs as long as the question takes."""
-    plugin_id, executable = _plugin(args.plugin)
+    plugin_id, executable = plugin_at(args.plugin)
     settings = _settings(args, plugin_id)
     requests = plan(
         args.from_raw,
@@ -198,36 +190,21 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
         now=datetime.now(UTC),
     )
     logger = logging.getLogger("graftage.query")
-    logger.propagate = False  # what the plugin has to say is shown when it fails, and not beside its data
-    logger.addHandler(logging.NullHandler())
     options = LaunchOptions(start_timeout=args.timeout, socket_dir=usual_socket_dir())
-    async with launch(
-        executable.path,
-        plugin_id=plugin_id,
-        options=options,
-        logger=logger,
-        interpreter=executable.interpreter,
-    ) as plugin:
+    with words_on_stderr(logger):
+        async with launch(
+            executable.path,
+            plugin_id=plugin_id,
+            options=options,
+            logger=logger,
+            interpreter=executable.interpreter,
+        ) as plugin:
 
-        async def ask(plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
-            return await plugin.client.query(request, timeout=timeout)
+            async def ask(plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
+                return await plugin.client.query(request, timeout=timeout)
 
-        answer = await execute(requests, ask=ask, timeout=args.timeout)
-        if answer.status >= CALL_FAILED:
-            _show_tail(plugin.stderr_tail)
+            answer = await execute(requests, ask=ask, timeout=args.timeout)
     return b"".join(encode_answer(answer.results, message=answer.message))
-
-
-def _plugin(path: Path) -> tuple[str, Executable]:
-    """Id and executable of a plugin's folder, or of a file to execute."""
-    if not path.is_dir():
-        return path.stem, executable_file(path.absolute())
-    folder = next((one for one in (path / "dist", path) if (one / FILE_NAME).exists()), path).absolute()
-    try:
-        plugin = read_plugin_json(folder / FILE_NAME)
-    except PluginJsonError as error:
-        raise PluginFault(f"{folder / FILE_NAME} {error}") from error
-    return plugin.id, find_executable(folder, plugin.executable, platform.system(), platform.machine())
 
 
 def _settings(args: argparse.Namespace, plugin_id: str) -> DataSourceSettings:
@@ -286,13 +263,6 @@ def _print(answer: Answer, body: bytes, format_: str) -> None:
 
 def _complain(message: str) -> None:
     console_for(sys.stderr).print(Text.assemble(("error: ", "bold red"), printable(message)))
-
-
-def _show_tail(lines: Iterable[str]) -> None:
-    """The last that a plugin had to say before it failed."""
-    console = console_for(sys.stderr)
-    for line in lines:
-        console.print(Text("  | " + printable(line), style="dim"))
 
 
 def _excerpt(response: httpx.Response) -> str:

@@ -81,7 +81,7 @@ def render(answer: Answer, *, charts: bool) -> Group:
         if result.series:
             parts += [_heading(ref_id, _span(result.series)), _series_table(result.series, charts=charts)]
         for cells in result.tables or ():
-            parts += [_heading(ref_id, f"{len(cells.rows)} rows"), _cells_table(cells)]
+            parts += [_heading(ref_id, _rows(len(cells.rows))), _cells_table(cells)]
         if not result.series and not result.tables and not result.error:
             parts.append(Text(f"{printable(ref_id)}: no data"))
     return Group(*parts)
@@ -164,7 +164,7 @@ def _cells_table(cells: Cells) -> Table:
         shown = (_moment(cell) if index in times else _cell(cell) for index, cell in enumerate(row))
         table.add_row(*shown)
     if len(cells.rows) > MOST_ROWS:
-        table.caption = f"{len(cells.rows) - MOST_ROWS} more rows: --format csv prints all of them"
+        table.caption = f"only the first {MOST_ROWS} rows: --format csv prints all {len(cells.rows)}"
     return table
 
 
@@ -173,14 +173,18 @@ def _heading(ref_id: str, note: str) -> Text:
 
 
 def _span(series: Iterable[Series]) -> str:
-    """From when to when, and how far apart the points of the longest series are."""
+    """From when to when, and how far apart the points of the longest series are, if they go forward."""
     times = max(([time for _, time in one.points] for one in series), key=len, default=[])
     if not times:
         return ""
     text = f"{_moment(times[0])} to {_moment(times[-1])}"
-    if len(times) > 1:
+    if times[-1] > times[0]:
         text += f", every {timedelta(milliseconds=(times[-1] - times[0]) / (len(times) - 1))}"
     return text
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
 
 
 def _blocks(result: Result) -> Iterator[tuple[tuple[str, ...], Iterable[Iterable[object]]]]:

@@ -73,6 +73,15 @@ def test_a_plugin_that_is_well_is_a_row(capsys, state):
     ]  # fmt: skip
 
 
+def test_a_plugin_that_runs_again_still_shows_how_it_ended(capsys):
+    status, out = shown(
+        capsys, {"plugins": [running("running", lastExit="signal 9 (SIGKILL)")], "problems": []}
+    )
+    assert status == 0
+    assert "last exit" in out
+    assert "signal 9 (SIGKILL)" in next(line for line in out.splitlines() if "acme" in line)
+
+
 def test_a_plugin_without_a_process_is_well(capsys):
     status, out = shown(capsys, {"plugins": [WELL], "problems": []})
     assert status == 0

@@ -229,20 +229,55 @@ def test_flags_that_make_no_sense_are_told(
 def test_settings_of_a_data_source_are_for_a_plugin_alone(
     server: Scripted, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ask(server, "{}", "--set", "url=http://x") == 2
-    assert "describe a data source for --plugin" in capsys.readouterr().err
+    assert ask(server, "{}", "--secret-file", "token=x") == 2
+    assert "--secret and --secret-file describe a data source for --plugin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("path", "complaint"),
-    [("nowhere", "nowhere is no file"), ("empty", "cannot be read")],
+    [("nowhere", "nowhere does not exist"), ("empty", "no plugin.json in ")],
 )
 def test_a_path_without_a_plugin_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, complaint: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert main(["query", "--plugin", str(tmp_path / path), "{}"]) == 1
-    assert complaint in capsys.readouterr().err
+    assert main(["query", "--plugin", str(tmp_path / path), "{}"]) == 2
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert "name a plugin's folder or its executable" in told
+
+
+@pytest.mark.parametrize("named", ["", "plugin.json"])
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({}, 'backend: a plugin without a backend cannot be asked; write "backend": true'),
+        ({"backnd": True, "executable": "x"}, "backend: a plugin without a backend"),
+        ({"backend": "yes"}, "backend: Expected bool, got str"),
+        ({"backend": True, "executable": "x"}, "no x_"),
+    ],
+)
+def test_a_plugin_that_cannot_be_asked_is_told_with_what_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: dict[str, Any], complaint: str, named: str
+) -> None:
+    file = tmp_path / "plugin.json"
+    file.write_text(json.dumps({"id": "acme", "type": "datasource"} | fields))
+    assert main(["query", "--plugin", str(tmp_path / named), "{}"]) == 1
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert (f"{file}: backend: " in told) == complaint.startswith("backend")
+
+
+def test_a_server_is_not_named_beside_a_plugin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "--plugin", ".", "--url", "http://x", "{}"]) == 2
+    assert "--url names a server" in capsys.readouterr().err
+
+
+def test_a_mistake_is_one_line_that_names_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    told = misuse(capsys, "{}")
+    assert told.startswith("graftage query: error: one of the arguments")
+    assert told.endswith("; see graftage query --help\n")
+    assert told.count("\n") == 1
 
 
 def test_a_secret_is_never_read_from_the_command_line(

@@ -64,6 +64,16 @@ def test_a_terminal_also_gets_a_chart_of_each_series() -> None:
     assert not set(BARS) & set(on_paper(answer(A={"series": [SERIES]}), charts=False))
 
 
+def test_points_that_go_back_in_time_have_no_step() -> None:
+    page = on_paper(answer(A={"series": [{"name": "back", "points": [[1, T0 + 1000], [2, T0]]}]}))
+    assert "A  2019-04-15T10:37:21Z to 2019-04-15T10:37:20Z\n" in page
+
+
+@pytest.mark.parametrize(("number", "note"), [(0, "A  0 rows\n"), (1, "A  1 row\n"), (2, "A  2 rows\n")])
+def test_the_rows_of_a_table_are_counted(number: int, note: str) -> None:
+    assert note in on_paper(answer(A={"tables": [{"columns": [{"text": "n"}], "rows": [[1]] * number}]}))
+
+
 def test_a_series_of_gaps_alone_has_no_numbers() -> None:
     page = on_paper(answer(A={"series": [{"name": "g", "points": [[None, T0]]}]}), charts=True)
     assert [cell.strip() for cell in page.splitlines()[-2].strip("│").split("│")] == [

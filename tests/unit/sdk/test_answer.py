@@ -66,7 +66,8 @@ def test_a_response_says_more_about_its_frames() -> None:
 class DataFrame:
     """Like that of a library: its columns are attributes as well."""
 
-    send = property(lambda self: [1.0])
+    def __getattr__(self, column: str) -> list[float]:
+        return [1.0]
 
 
 class ArrowTable:
@@ -89,6 +90,7 @@ async def numbers() -> Any:
             [{"time": 1, "a": 2}],
             r'returned a list that holds a dict \(turn rows into columns: {"time": \[...\], "a": \[...\]}\);',
         ),
+        ([dict.fromkeys("abcd")], r'columns: {"a": \[...\], "b": \[...\], "c": \[...\], ...}\);'),
         (
             DataFrame(),
             r"DataFrame \(give its columns: {name: df\[name\].to_numpy\(\) for name in df.columns}",

@@ -68,7 +68,7 @@ def test_an_exception_becomes_its_text_and_its_stack(records: Any) -> None:
         logging.getLogger("x").exception("no luck")
 
     (record,) = records()
-    assert record["error"] == "'missing'"
+    assert record["error"] == "KeyError: 'missing'"
     assert record["stacktrace"].startswith("Traceback (most recent call last):")
 
 
