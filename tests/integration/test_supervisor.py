@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from graftage.backend.query import DataSourceSettings, QueryRequest, Result, TimeRange
-from graftage.errors import CallFailed, PluginFault, PluginTimeout, PluginUnavailable
+from graftage.errors import CallFailed, PluginFault, PluginUnavailable
 from graftage.host.exit_status import ExitStatus
 from graftage.host.launch import StartFailed
 from graftage.host.supervision import BackOff, State
@@ -190,7 +190,7 @@ async def test_a_query_that_waited_in_vain_is_told_state_exit_and_last_words(nur
         nursery.open.clear()
         nursery.processes[0].die()
         await until(supervisor, State.STARTING, restarts=1)
-        with pytest.raises(PluginTimeout) as refusal:
+        with pytest.raises(PluginUnavailable) as refusal:
             await supervisor.query(REQUEST, timeout=0.05)
         assert str(refusal.value) == (
             "plugin 'a-ds' is starting: its process ended with status 3; the last it wrote to stderr: "

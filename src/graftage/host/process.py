@@ -103,7 +103,7 @@ class PluginProcess:
                 while self._warden.poll() is None:  # noqa: ASYNC110 - a process tells of its end to nobody
                     await asyncio.sleep(_POLL_SECONDS)
                 # A warden that was killed has left it, and for a moment the dying plugin still holds it.
-                while self._socket and not _is_removed(self._socket):
+                while self._socket and not _is_removed(self._socket):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             if not self._gone.is_set():

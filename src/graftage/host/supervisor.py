@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from graftage.backend.query import QueryRequest, Result
-from graftage.errors import GraftageError, PluginTimeout, PluginUnavailable
+from graftage.errors import GraftageError, PluginUnavailable
 from graftage.host.launch import StartFailed
 from graftage.host.supervision import (
     BackOff,
@@ -141,8 +141,8 @@ class Supervisor:
     async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
         """Ask the plugin; while it is starting or backing off, wait for it; all within `timeout` seconds.
 
-        Raises PluginTimeout if that was not long enough for it to come up, PluginUnavailable if it will not
-        in time, has failed or was stopped, or ended during the call. Such a call is not repeated: nobody
+        Raises PluginUnavailable if it does not come up in time, has failed or was stopped, or ended during
+        the call. Such a call is not repeated: nobody
         knows how far the plugin got with it, or whether it is what ends it. Otherwise raises what the
         plugin's client raises.
         """
@@ -168,7 +168,7 @@ class Supervisor:
                 async with asyncio.timeout_at(deadline):
                     await self._changed.wait()
             except TimeoutError:
-                raise PluginTimeout(self._standing_text()) from None
+                raise PluginUnavailable(self._standing_text()) from None
         return self._process
 
     async def _has_ended(self, process: Process, deadline: float) -> bool:

@@ -56,7 +56,8 @@ def check(_request: bytes, context: grpc.ServicerContext) -> bytes:
         hang(context)
     response = health_pb2.HealthCheckResponse
     status = response.NOT_SERVING if "not-serving" in BEHAVIOUR else response.SERVING
-    return response(status=status).SerializeToString()
+    answer: bytes = response(status=status).SerializeToString()
+    return answer
 
 
 def shutdown(_request: bytes, _context: grpc.ServicerContext) -> bytes:
@@ -165,8 +166,8 @@ def flood(descriptor: int, portion: bytes) -> None:
 
 
 def burst(descriptor: int) -> None:
-    """Write more than any pipe holds: a line of 1 MiB without an end, then many short ones."""
-    for portion in (b"b" * 1024 * 1024, *[b"again\n" * 10_000] * 120):
+    """Write more than any pipe holds: a line of 1 MiB without an end, then seven of lines."""
+    for portion in (b"b" * 1024 * 1024, *[b"b" * 1023 + b"\n"] * 7 * 1024):
         os.write(descriptor, portion)
 
 
