@@ -219,8 +219,8 @@ async def test_what_the_program_prints_over_grpc_is_logged_at_debug(
         ("flood-stdout", 6_000_000),
         ("flood-stderr", 6_000_000),
         ("flood-lines", 800_000),
-        ("junk-to-stdout", 100_000),
-        ("flood-print", 300_000),
+        ("junk-to-stdout", 160_000),
+        ("flood-print", 600_000),
     ],
 )
 async def test_a_flood_of_output_is_drained_and_hurts_nobody(
@@ -229,11 +229,14 @@ async def test_a_flood_of_output_is_drained_and_hurts_nobody(
     caplog.set_level(logging.INFO, "host")
     options = {"log_rate": 50.0, "log_burst": 100.0, "output_rate": 4.0 * 1024 * 1024}
     async with start(plugin, behaviour=behaviour, **options) as running:
-        used = time.process_time()
+        began, used = time.monotonic(), time.process_time()
         first = await flooded(running)
         while await flooded(running) < first + amount:  # noqa: ASYNC110 - only its answers tell
             await asyncio.sleep(0.05)
-        assert time.process_time() - used < 0.5
+        took = time.monotonic() - began
+        # It was held back to the rate; of what is printed over gRPC, that itself holds some megabytes.
+        assert took > 0.2 or behaviour == "flood-print"
+        assert time.process_time() - used < 0.5 * max(took, 1.0)
         assert not running.exited.is_set()
     told = [record.message for record in caplog.records if "were left out" in record.message]
     logged = [record for record in caplog.records if "again" in record.message]

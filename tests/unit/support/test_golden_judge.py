@@ -31,7 +31,6 @@ def case(
     [
         ("/api/ds/query", "POST /api/ds/query"),
         ("/api/datasources/1/health", "data source health"),
-        ("/api/datasources/proxy/1/x?y=1", "data source proxy"),
         ("/api/plugins/a/settings", "plugin settings"),
         ("/public/plugins/a/module.js", "plugin files"),
         ("/api/auth/keys", "API keys"),
