@@ -47,11 +47,6 @@ class Executable:
     path: Path
     interpreter: str = ""
 
-    @property
-    def command(self) -> tuple[str, ...]:
-        """Program and arguments."""
-        return (self.interpreter, str(self.path)) if self.interpreter else (str(self.path),)
-
 
 def find_executable(
     folder: Path, stem: str, system: str, machine: str, *, within: Path | None = None

@@ -56,42 +56,6 @@ class Announcement:
             self._log.write(_raw(line))
 
 
-class Stderr:
-    """What a plugin prints on stderr: records and plain text, each at its level. The last lines are kept."""
-
-    def __init__(self, log: PluginLog, *, line_limit: int) -> None:
-        self._cutter = LineCutter(line_limit)
-        self._log = log
-        self._tail: deque[bytes] = deque(maxlen=TAIL_LINES)
-        self._panicking = False
-
-    @property
-    def tail(self) -> tuple[str, ...]:
-        """The last lines, oldest first, each shortened if it is long."""
-        return tuple(line.decode("utf-8", "replace") for line in self._tail)
-
-    def feed(self, data: bytes) -> None:
-        """Take what was read from stderr."""
-        for line in self._cutter.feed(data):
-            self._add(line)
-
-    def finish(self) -> None:
-        """Stderr is at its end: a last piece without a line end is a line, too."""
-        for line in self._cutter.end():
-            self._add(line)
-        self._log.flush()
-
-    def _add(self, line: Line) -> None:
-        self._tail.append(line.data[:_TAIL_LINE_BYTES])
-        if not self._log.admits(len(line.data)):
-            return
-        if line.whole:
-            record, self._panicking = read_log_line(line.data, panicking=self._panicking)
-        else:
-            record = _raw(line)
-        self._log.write(record)
-
-
 class PrintedText:
     """What a plugin's program prints once it serves: it arrives over gRPC, in chunks that are no lines."""
 
@@ -100,19 +64,46 @@ class PrintedText:
         self._log = log
 
     def feed(self, data: bytes) -> None:
-        """Take a chunk."""
+        """Take what has arrived."""
         for line in self._cutter.feed(data):
             self._add(line)
 
     def finish(self) -> None:
-        """No more chunks come."""
+        """No more comes: a last piece without a line end is a line, too."""
         for line in self._cutter.end():
             self._add(line)
         self._log.flush()
 
     def _add(self, line: Line) -> None:
         if self._log.admits(len(line.data)):
-            self._log.write(_raw(line))
+            self._log.write(self._record(line))
+
+    def _record(self, line: Line) -> LogRecord:
+        return _raw(line)
+
+
+class Stderr(PrintedText):
+    """What a plugin prints on stderr: records and plain text, each at its level. The last lines are kept."""
+
+    def __init__(self, log: PluginLog, *, line_limit: int) -> None:
+        super().__init__(log, line_limit=line_limit)
+        self._tail: deque[bytes] = deque(maxlen=TAIL_LINES)
+        self._panicking = False
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines, oldest first, each shortened if it is long."""
+        return tuple(line.decode("utf-8", "replace") for line in self._tail)
+
+    def _add(self, line: Line) -> None:
+        self._tail.append(line.data[:_TAIL_LINE_BYTES])
+        super()._add(line)
+
+    def _record(self, line: Line) -> LogRecord:
+        if not line.whole:
+            return _raw(line)
+        record, self._panicking = read_log_line(line.data, panicking=self._panicking)
+        return record
 
 
 def _raw(line: Line) -> LogRecord:

@@ -17,6 +17,7 @@ LENGTH: Final = 2
 START_GROUP: Final = 3
 END_GROUP: Final = 4
 FIXED32: Final = 5
+_FIXED_SIZES: Final = {FIXED64: 8, FIXED32: 4}
 
 _MAX_GROUPS: Final = 100  # levels of groups in groups; groups are unknown fields here, and are only skipped
 _MAX_LENGTH: Final = 2**31 - 1
@@ -144,15 +145,11 @@ def _read_short(data: bytes, position: int, end: int, largest: int) -> tuple[int
 
 
 def _fixed_size(wire_type: int, position: int) -> int:
-    match wire_type:
-        case 1:
-            return 8
-        case 5:
-            return 4
-        case 4:
-            raise WireError(f"protobuf group ends at byte {position} without having begun")
-        case _:
-            raise WireError(f"protobuf wire type {wire_type} at byte {position} does not exist")
+    if wire_type in _FIXED_SIZES:
+        return _FIXED_SIZES[wire_type]
+    if wire_type == END_GROUP:
+        raise WireError(f"protobuf group ends at byte {position} without having begun")
+    raise WireError(f"protobuf wire type {wire_type} at byte {position} does not exist")
 
 
 def _skip_group(data: bytes, position: int, end: int, number: int) -> int:
@@ -163,20 +160,19 @@ def _skip_group(data: bytes, position: int, end: int, number: int) -> int:
         number, wire_type = tag >> 3, tag & 7
         if number == 0:
             raise WireError(f"protobuf field number 0 at byte {position}; expected 1 or more")
-        match wire_type:
-            case 0:
-                _, position = read_varint(data, position, end)
-            case 2:
-                _, position = read_length(data, position, end)
-            case 3:
-                open_groups.append(number)
-                if len(open_groups) > _MAX_GROUPS:
-                    raise WireError(f"protobuf groups at byte {position} nest deeper than {_MAX_GROUPS}")
-            case 4:
-                if open_groups.pop() != number:
-                    raise WireError(f"protobuf group ends at byte {position} with another number")
-            case _:
-                position += _fixed_size(wire_type, position)
-                if position > end:
-                    raise cut_short(position)
+        if wire_type == VARINT:
+            _, position = read_varint(data, position, end)
+        elif wire_type == LENGTH:
+            _, position = read_length(data, position, end)
+        elif wire_type == START_GROUP:
+            open_groups.append(number)
+            if len(open_groups) > _MAX_GROUPS:
+                raise WireError(f"protobuf groups at byte {position} nest deeper than {_MAX_GROUPS}")
+        elif wire_type == END_GROUP:
+            if open_groups.pop() != number:
+                raise WireError(f"protobuf group ends at byte {position} with another number")
+        else:
+            position += _fixed_size(wire_type, position)
+            if position > end:
+                raise cut_short(position)
     return position
