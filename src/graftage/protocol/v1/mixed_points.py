@@ -48,12 +48,8 @@ def read_mixed(data: bytes, position: int, end: int, columns: PointColumns) -> i
     if chain is not None:
         starts, stops, kinds = starts[chain], stops[chain], kinds[chain]
     words, right = _read_times(octets, starts, kinds)
-    valued = np.flatnonzero(kinds & _HAS_VALUE)
-    all_valued = len(valued) == len(stops)
-    if all_valued:
-        right &= octets[stops - 9] == VALUE
-    else:
-        right[valued] &= octets[stops[valued] - 9] == VALUE
+    valueless = kinds & _HAS_VALUE == 0
+    right &= (octets[stops - 9] == VALUE) | valueless
     count = len(right) if right.all() else int(right.argmin())
     if not count:
         return position
@@ -61,12 +57,8 @@ def read_mixed(data: bytes, position: int, end: int, columns: PointColumns) -> i
     times, values = columns.extend(count, likely=(end - position) * count // stop + 1)
     times[:] = words[:count].view(np.int64)
     doubles: Values = np.ndarray((size + _MARGIN - 7,), "<f8", data, position, (1,))
-    if all_valued:
-        values[:] = doubles[stops[:count] - 8]
-    else:
-        values[:] = 0
-        valued = valued[: np.searchsorted(valued, count)]
-        values[valued] = doubles[stops[valued] - 8]
+    values[:] = doubles[stops[:count] - 8]
+    values[valueless[:count]] = 0
     return position + stop
 
 
