@@ -27,6 +27,7 @@ def codec() -> list[Number]:
         "one million points": (_plain(),),
         "a third of the values zero": (_zeros(),),
         "timestamps of one to five bytes": (_growing(),),
+        "growing timestamps, a tenth of the values zero": (_growing_with_zeros(),),
         "every layout at random": (_random(),),
     }.items():
         wire = encode_response(results)
@@ -57,6 +58,14 @@ def _growing() -> Result:
     """Timestamps whose varints grow as time goes on."""
     steps = np.arange(POINTS)
     return _result(1000 * steps, np.cos(steps / 10) * 100)
+
+
+def _growing_with_zeros() -> Result:
+    """Both together: the layout changes at random, and the lengths as time goes on."""
+    steps = np.arange(POINTS)
+    values = np.cos(steps / 10) * 100
+    values[np.random.default_rng(1).random(POINTS) < 1 / 10] = 0.0
+    return _result(1000 * steps, values)
 
 
 def _random() -> Result:
