@@ -6,7 +6,6 @@ before that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from graftage.errors import WireError
@@ -20,15 +19,6 @@ class Output(IntEnum):
     INVALID = 0
     STDOUT = 1
     STDERR = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ConnInfo:
-    """An additional connection on offer. Source: hashicorp/go-plugin, grpc_broker.go."""
-
-    service_id: int
-    network: str
-    address: str
 
 
 def encode_output(channel: Output, data: bytes) -> bytes:

@@ -60,16 +60,8 @@ def read_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, i
 
 def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     """The unsigned 64-bit number at `position`, and where it ends. Raises WireError."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= end:
-            raise cut_short(position)
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & _U64, position
-    raise WireError(f"protobuf varint of more than 10 bytes before byte {position}")
+    value, position = _read_groups(data, position, end, 10)
+    return value & _U64, position
 
 
 def read_length(data: bytes, position: int, end: int) -> tuple[int, int]:
@@ -128,20 +120,24 @@ def write_text(number: int, text: str) -> bytes:
 
 def _read_short(data: bytes, position: int, end: int, largest: int) -> tuple[int, int]:
     """A varint that has to fit in five bytes: a tag or a length."""
+    value, position = _read_groups(data, position, end, 5)
+    if value > largest:
+        raise WireError(f"protobuf tag or length {value} before byte {position} is too large")
+    return value, position
+
+
+def _read_groups(data: bytes, position: int, end: int, most: int) -> tuple[int, int]:
+    """The number in up to `most` bytes of seven bits each, and where it ends."""
     value = 0
-    for shift in range(0, 35, 7):
+    for shift in range(0, 7 * most, 7):
         if position >= end:
             raise cut_short(position)
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            break
-    else:
-        raise WireError(f"protobuf tag or length of more than 5 bytes before byte {position}")
-    if value > largest:
-        raise WireError(f"protobuf tag or length {value} before byte {position} is too large")
-    return value, position
+            return value, position
+    raise WireError(f"protobuf number of more than {most} bytes before byte {position}")
 
 
 def _fixed_size(wire_type: int, position: int) -> int:
