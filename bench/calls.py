@@ -13,7 +13,8 @@ from bench.http_load import Load, load
 from bench.memory import peak_growth
 from bench.number import Number
 from examples.demo.server import Server, running_server
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, TimeRange
 from graftage.cli.show import read_answer
 from graftage.protocol.v1.request import encode_request
 
@@ -80,7 +81,7 @@ class _Place:
         return encode_request(
             QueryRequest(
                 TimeRange(int(SPAN[0]), int(SPAN[1]), *SPAN),
-                DataSourceSettings(self.data_source_id, 1, "bench", PLUGIN_ID),
+                context_of(DataSourceSettings(self.data_source_id, 1, "bench", PLUGIN_ID)),
                 (Query("A", model),),
             )
         )

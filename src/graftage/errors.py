@@ -50,9 +50,15 @@ class CallFailed(GraftageError):
     """The plugin answered the call as a whole with an error.
 
     status: the gRPC status by name, such as ``INVALID_ARGUMENT``. details: the plugin's own text.
+    error_source: whose fault it is, `plugin` or `downstream`; empty when the plugin did not say.
     """
 
-    def __init__(self, status: str, details: str) -> None:
+    def __init__(self, status: str, details: str, *, error_source: str = "") -> None:
         super().__init__(details or status)
         self.status = status
         self.details = details
+        self.error_source = error_source
+
+
+class NotImplementedByPlugin(GraftageError):
+    """The plugin has no such capability: it lacks the service, or speaks a version without it."""

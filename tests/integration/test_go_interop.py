@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, Result, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, Result, TimeRange
 from graftage.backend.secrets import Secrets
 from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable
 from graftage.host.launch import LaunchOptions, RunningPlugin, launch
@@ -42,7 +43,7 @@ SOURCE = DataSourceSettings(
 def request(**models: dict[str, object]) -> QueryRequest:
     """A request with one query for each keyword: its name is the ref id, its value the model."""
     queries = tuple(Query(ref_id, json=json.dumps(model)) for ref_id, model in models.items())
-    return QueryRequest(time_range=RANGE, data_source=SOURCE, queries=queries)
+    return QueryRequest(RANGE, context_of(SOURCE), queries)
 
 
 @pytest.fixture(params=sorted(ERAS))

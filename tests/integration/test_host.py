@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, TimeRange
 from graftage.errors import NotFound, PluginUnavailable
 from graftage.host.discovery import discover
 from graftage.host.host import Host, HostOptions, plugin_variables
@@ -31,7 +32,7 @@ QUICK = BackOff(first=0.05, longest=30.0, jitter=0.0)
 def asking(**probe: Any) -> QueryRequest:
     """A request that tells the probe what to do."""
     source = DataSourceSettings(1, 1, "Probe", PROBE)
-    return QueryRequest(TimeRange(0, 1), source, (Query("A", json=json.dumps({"probe": probe})),))
+    return QueryRequest(TimeRange(0, 1), context_of(source), (Query("A", json=json.dumps({"probe": probe})),))
 
 
 ANSWER = asking(response={"results": [{"refId": "A", "error": "as told"}]})

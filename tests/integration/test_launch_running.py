@@ -14,7 +14,8 @@ import grpc
 import grpc.aio
 import pytest
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, TimeRange
 from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable, WireError
 from graftage.host.client import PluginClient
 from graftage.host.launch import RunningPlugin
@@ -22,7 +23,9 @@ from graftage.protocol import rpc
 from support.nasty import plain_plugin
 from support.wait import eventually_async
 
-REQUEST = QueryRequest(TimeRange(0, 1000), DataSourceSettings(1, 1, "test", "test-plugin"), (Query("A"),))
+REQUEST = QueryRequest(
+    TimeRange(0, 1000), context_of(DataSourceSettings(1, 1, "test", "test-plugin")), (Query("A"),)
+)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, TimeRange
 from graftage.host.launch import LaunchOptions, launch
 from support.wait import eventually_async
 
@@ -28,7 +29,9 @@ async def test_a_print_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureF
     script.write_text(SCRIPT)
     script.chmod(0o755)
     caplog.set_level(logging.DEBUG)
-    request = QueryRequest(TimeRange(0, 1), DataSourceSettings(1, 1, "a", "prints"), (Query("A"),))
+    request = QueryRequest(
+        TimeRange(0, 1), context_of(DataSourceSettings(1, 1, "a", "prints")), (Query("A"),)
+    )
 
     async with launch(
         script, plugin_id="prints", options=LaunchOptions(), logger=logging.getLogger("prints")

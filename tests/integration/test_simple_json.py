@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, TimeRange
 from graftage.host.executable import find_executable
 from graftage.host.launch import LaunchOptions, RunningPlugin, launch
 from graftage.host.plugin_json import read_plugin_json
@@ -86,7 +87,7 @@ async def ask(plugin: RunningPlugin, url: str, *models: dict[str, Any]) -> dict[
         Query(ref_id, json.dumps({"refId": ref_id} | model, sort_keys=True, separators=(",", ":")))
         for ref_id, model in zip("ABCD", models, strict=False)
     ]
-    results = await plugin.client.query(QueryRequest(SPAN, source, tuple(queries)), timeout=20)
+    results = await plugin.client.query(QueryRequest(SPAN, context_of(source), tuple(queries)), timeout=20)
     answer = encode_answer({result.ref_id: result for result in results})
     decoded: dict[str, dict[str, Any]] = json.loads(b"".join(answer))
     return decoded["results"]

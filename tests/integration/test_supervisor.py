@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, QueryRequest, Result, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import QueryRequest, Result, TimeRange
 from graftage.errors import CallFailed, PluginFault, PluginUnavailable
 from graftage.host.exit_status import ExitStatus
 from graftage.host.launch import StartFailed
@@ -22,7 +23,7 @@ from support.wait import eventually_async
 QUICK = BackOff(first=0.01, longest=30.0, steady=60.0, jitter=0.0)
 SLOW = BackOff(first=20.0, longest=30.0, steady=60.0, jitter=0.0)
 
-REQUEST = QueryRequest(TimeRange(0, 1), DataSourceSettings(1, 1, "ds", "a-ds"), ())
+REQUEST = QueryRequest(TimeRange(0, 1), context_of(DataSourceSettings(1, 1, "ds", "a-ds")), ())
 ANSWER = (Result("A"),)
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 import httpx
 from rich.text import Text
 
-from graftage.backend.query import DataSourceSettings, QueryRequest, Result
+from graftage.backend.context import DataSourceSettings
+from graftage.backend.query import QueryRequest, Result
 from graftage.backend.secrets import Secrets
 from graftage.cli.plugin_path import plugin_at
 from graftage.cli.plugin_words import words_on_stderr

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest
 from graftage.data.canonical_json import Number, write_json
 from graftage.errors import BadRequest
 from graftage.query.time_range import parse_range
@@ -48,7 +49,7 @@ def plan(
         settings = data_source(data_source_id)
         if settings is None:
             raise BadRequest("Invalid data source ID")
-        requests.append(QueryRequest(time_range, settings, tuple(group)))
+        requests.append(QueryRequest(time_range, context_of(settings), tuple(group)))
     return tuple(requests)
 
 

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from graftage.backend.query import DataSourceSettings
+from graftage.backend.context import DataSourceSettings
 from graftage.sdk.settings import Settings
 
 LINGER_SECONDS = 60.0

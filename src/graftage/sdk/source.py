@@ -7,7 +7,7 @@ import inspect
 import logging
 from typing import Any
 
-from graftage.backend.query import DataSourceSettings
+from graftage.backend.context import DataSourceSettings
 from graftage.sdk.instances import Made
 from graftage.sdk.model import decode, model_of
 from graftage.sdk.settings import Settings

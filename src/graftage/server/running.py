@@ -19,7 +19,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from graftage import __version__
-from graftage.backend.query import DataSourceSettings
+from graftage.backend.context import DataSourceSettings
 from graftage.config import Settings
 from graftage.errors import SettingsError
 from graftage.host.discovery import InstalledPlugin, discover

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from graftage.backend.query import DataSourceSettings
+from graftage.backend.context import DataSourceSettings
 from graftage.backend.secrets import Secrets
 from graftage.errors import Conflict, NotFound, SettingsError
 from graftage.store.schema import data_sources, sealed_secrets

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, Result, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, Result, TimeRange
 from graftage.errors import CallFailed, GraftageError, NotFound, PluginTimeout, PluginUnavailable
 from graftage.query.execute import CALL_FAILED, Answer, execute
 
@@ -25,7 +26,7 @@ class Plugins:
 
 def request_to(plugin: str, *ref_ids: str) -> QueryRequest:
     source = DataSourceSettings(len(plugin), 1, plugin, plugin)
-    return QueryRequest(TimeRange(0, 1), source, tuple(map(Query, ref_ids)))
+    return QueryRequest(TimeRange(0, 1), context_of(source), tuple(map(Query, ref_ids)))
 
 
 async def ask_one(answer: list[Result] | GraftageError, *ref_ids: str) -> Answer:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings
+from graftage.backend.query import QueryRequest, TimeRange
 from graftage.data.canonical_json import read_json
 from graftage.errors import BadRequest
 from graftage.query.plan import plan

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, QueryRequest, Result, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
 from graftage.backend.query import Query as AskedQuery
+from graftage.backend.query import QueryRequest, Result, TimeRange
 from graftage.backend.secrets import Secrets
 from graftage.sdk.data_source import DataSource, PluginError, query_type
 from graftage.sdk.dispatch import Dispatcher
@@ -29,7 +30,7 @@ def request(queries: Mapping[str, str] | list[str], **data_source: Any) -> Query
     usual = {"id": 1, "org_id": 1, "name": "weather", "type": "acme", "json": '{"station": "EDDB"}'}
     return QueryRequest(
         TimeRange(1_000, 61_000, "now-1m", "now"),
-        DataSourceSettings(**(usual | data_source)),
+        context_of(DataSourceSettings(**(usual | data_source))),
         tuple(AskedQuery(ref_id, model, interval_ms=15_000, max_data_points=7) for ref_id, model in asked),
     )
 
@@ -164,9 +165,7 @@ async def test_any_number_of_queries_is_answered_in_the_order_asked(count: int) 
     ref_ids = [f"Q{number % 60}" for number in range(count)]  # some of them twice
 
     results = await dispatcher.answer(
-        QueryRequest(
-            TimeRange(0, 1), request([]).data_source, tuple(AskedQuery(ref_id) for ref_id in ref_ids)
-        )
+        QueryRequest(TimeRange(0, 1), request([]).context, tuple(AskedQuery(ref_id) for ref_id in ref_ids))
     )
 
     assert [result.ref_id for result in results] == ref_ids

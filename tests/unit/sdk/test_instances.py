@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings
+from graftage.backend.context import DataSourceSettings
 from graftage.backend.secrets import Secrets
 from graftage.sdk.instances import Instances, Made
 from graftage.sdk.source import settings_of

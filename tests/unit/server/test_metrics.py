@@ -7,7 +7,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, Result, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, Result, TimeRange
 from graftage.errors import CallFailed
 from graftage.server.answers import json_answer
 from graftage.server.metrics import Metrics, PluginBuild
@@ -16,7 +17,7 @@ from graftage.server.routing import Route
 from support.in_memory import app_with, client_of
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "http-api"
-REQUEST = QueryRequest(TimeRange(0, 1), DataSourceSettings(1, 1, "n", "p"), (Query("A"),))
+REQUEST = QueryRequest(TimeRange(0, 1), context_of(DataSourceSettings(1, 1, "n", "p")), (Query("A"),))
 
 
 def metrics() -> Metrics:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from starlette.types import ASGIApp, Message
 
-from graftage.backend.query import DataSourceSettings, QueryRequest, Result
+from graftage.backend.context import DataSourceSettings
+from graftage.backend.query import QueryRequest, Result
 from graftage.backend.secrets import Secrets
 from graftage.data.series import Series
 from graftage.data.table import Table

@@ -52,7 +52,8 @@ def decode_request(data: bytes) -> QueryRequest:
     """The request in the bytes that a host sent. Raises WireError if they hold none."""
     from google.protobuf.message import DecodeError
 
-    from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+    from graftage.backend.context import DataSourceSettings, context_of
+    from graftage.backend.query import Query, QueryRequest, TimeRange
     from graftage.backend.secrets import Secrets
     from graftage.protocol.pb import datasource_v1_pb2 as pb
 
@@ -61,17 +62,18 @@ def decode_request(data: bytes) -> QueryRequest:
     except DecodeError as error:
         raise WireError(f"the host's request is no models.DatasourceRequest: {error}") from error
     time_range, source = message.timeRange, message.datasource
+    settings = DataSourceSettings(
+        id=source.id,
+        org_id=source.orgId,
+        name=source.name,
+        type=source.type,
+        url=source.url,
+        json=source.jsonData,
+        secrets=Secrets(source.decryptedSecureJsonData),
+    )
     return QueryRequest(
         TimeRange(time_range.fromEpochMs, time_range.toEpochMs, time_range.fromRaw, time_range.toRaw),
-        DataSourceSettings(
-            id=source.id,
-            org_id=source.orgId,
-            name=source.name,
-            type=source.type,
-            url=source.url,
-            json=source.jsonData,
-            secrets=Secrets(source.decryptedSecureJsonData),
-        ),
+        context_of(settings),
         tuple(
             Query(query.refId, query.modelJson, query.intervalMs, query.maxDataPoints)
             for query in message.queries

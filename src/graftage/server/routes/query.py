@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from graftage.backend.query import DataSourceSettings, Result
+from graftage.backend.context import DataSourceSettings
+from graftage.backend.query import Result
 from graftage.query.execute import Answer, Ask, execute
 from graftage.query.plan import plan
 from graftage.query.tsdb_json import encode_answer

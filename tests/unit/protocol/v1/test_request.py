@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from graftage.backend.query import DataSourceSettings, Query, QueryRequest, TimeRange
+from graftage.backend.context import DataSourceSettings, context_of
+from graftage.backend.query import Query, QueryRequest, TimeRange
 from graftage.backend.secrets import Secrets
 from graftage.errors import WireError
 from graftage.protocol.pb import datasource_v1_pb2 as pb
@@ -15,7 +16,11 @@ from graftage.protocol.v1.request import decode_request, encode_request
 
 REQUEST = QueryRequest(
     TimeRange(-1, 2**62, "now-6h", "now"),
-    DataSourceSettings(7, 2, "Probe", "probe-datasource", "http://x", '{"a":1}', Secrets({"key": "s3cr3t"})),
+    context_of(
+        DataSourceSettings(
+            7, 2, "Probe", "probe-datasource", "http://x", '{"a":1}', Secrets({"key": "s3cr3t"})
+        )
+    ),
     (Query("A", '{"refId":"A"}', 250, 0), Query("", "{}", -5, 100)),
 )
 

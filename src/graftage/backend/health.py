@@ -1,0 +1,36 @@
+"""Is a data source, or an app, well? The answer behind *Save & test*.
+
+Source: grafana/grafana-plugin-sdk-go, backend/diagnostics.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from graftage.backend.context import PluginContext
+
+
+class HealthStatus(IntEnum):
+    """The numbers are those on the wire."""
+
+    UNKNOWN = 0
+    OK = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRequest:
+    context: PluginContext
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """status: a number that `HealthStatus` does not know counts as UNKNOWN. details_json: the text of a JSON
+    object; empty when there is none."""
+
+    status: int
+    message: str = ""
+    details_json: bytes = b""
