@@ -8,6 +8,7 @@ was committed, and the next query sees it. That the process is the only writer i
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -27,10 +28,14 @@ class DataSources:
     Safe to use from any thread. Every method takes the organisation as `org_id`, the main one by default.
     """
 
-    def __init__(self, engine: Engine, sealer: Sealer) -> None:
-        """Read everything. Raises SettingsError when a secret cannot be opened with this key."""
+    def __init__(self, engine: Engine, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> None:
+        """Read everything. Raises SettingsError when a secret cannot be opened with this key.
+
+        clock: seconds since 1970.
+        """
         self._engine = engine
         self._sealer = sealer
+        self._clock = clock
         self._writing = threading.Lock()
         # Never changed, only replaced: a reader holds on to the one it began with.
         self._by_id: Mapping[int, DataSource] = {}
@@ -63,7 +68,7 @@ class DataSources:
 
     def add(self, new: DataSource) -> DataSource:
         """Returns it as stored, with id, uid and version. Raises Conflict."""
-        return self._write(lambda db: data_sources.add(db, self._sealer, new))
+        return self._write(lambda db: data_sources.add(db, self._sealer, new, now_ms=self._now_ms()))
 
     def update(
         self, data_source_id: int, edit: Callable[[DataSource], DataSource], *, org_id: int = MAIN_ORG
@@ -72,14 +77,16 @@ class DataSources:
 
         def write(db: Connection) -> DataSource:
             changed = edit(self.by_id(data_source_id, org_id=org_id))
-            data_sources.change(db, self._sealer, changed)
-            return changed
+            return data_sources.change(db, self._sealer, changed, now_ms=self._now_ms())
 
         return self._write(write)
 
     def remove(self, data_source_id: int, *, org_id: int = MAIN_ORG) -> None:
         """Raises NotFound."""
         self._write(lambda db: data_sources.remove(db, org_id, data_source_id))
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
 
     def _only(self, matches: Callable[[DataSource], bool], org_id: int) -> DataSource:
         for source in self._by_id.values():

@@ -39,7 +39,8 @@ class DataSource:
     """One configured data source, its secrets opened. Neither these nor the passwords show in its ``repr``.
 
     id, version: 0 before it is added. uid: empty lets `add` choose one. json_data: any JSON value, as
-    canonical JSON text. access: `proxy`, `direct`, or whatever a client sent.
+    canonical JSON text. access: `proxy`, `direct`, or whatever a client sent. updated_ms: when it was last
+    changed, in milliseconds since 1970; 0 when that was before it was noted.
     """
 
     name: str
@@ -61,6 +62,7 @@ class DataSource:
     secrets: Secrets = field(default_factory=Secrets)
     version: int = 0
     read_only: bool = False
+    updated_ms: int = 0
 
     def settings(self) -> DataSourceSettings:
         """What its plugin gets to see with each call."""
@@ -73,6 +75,11 @@ class DataSource:
             json=self.json_data,
             secrets=self.secrets,
             uid=self.uid,
+            user=self.user,
+            database=self.database,
+            basic_auth_enabled=self.basic_auth,
+            basic_auth_user=self.basic_auth_user,
+            updated_ms=self.updated_ms,
         )
 
 
@@ -88,10 +95,10 @@ def has_secrets(db: Connection) -> bool:
     return db.execute(select(sealed_secrets.c.data_source_id).limit(1)).first() is not None
 
 
-def add(db: Connection, sealer: Sealer, new: DataSource) -> DataSource:
+def add(db: Connection, sealer: Sealer, new: DataSource, *, now_ms: int) -> DataSource:
     """Store a new data source; returns it with its id, uid and version. Raises Conflict."""
     _check_taken(db, new)
-    new = replace(new, uid=new.uid or _free_uid(db, new.org_id), version=1)
+    new = replace(new, uid=new.uid or _free_uid(db, new.org_id), version=1, updated_ms=now_ms)
     added = db.execute(insert(data_sources).values(_columns(new))).inserted_primary_key
     assert added is not None
     new = replace(new, id=added.id)
@@ -100,18 +107,21 @@ def add(db: Connection, sealer: Sealer, new: DataSource) -> DataSource:
     return new
 
 
-def change(db: Connection, sealer: Sealer, changed: DataSource) -> None:
+def change(db: Connection, sealer: Sealer, changed: DataSource, *, now_ms: int) -> DataSource:
     """Store every field of the data source with this id; secrets that it has no more are gone.
 
-    Raises NotFound, and Conflict when the name or uid is another one's.
+    Returns it as stored: every change has a time of its own, also two within a millisecond, as plugins
+    compare it. Raises NotFound, and Conflict when the name or uid is another one's.
     """
     _check_taken(db, changed)
+    changed = replace(changed, updated_ms=max(now_ms, changed.updated_ms + 1))
     this = (data_sources.c.org_id == changed.org_id) & (data_sources.c.id == changed.id)
     if not db.execute(update(data_sources).where(this).values(_columns(changed))).rowcount:
         raise NotFound(NO_SUCH)
     db.execute(delete(sealed_secrets).where(sealed_secrets.c.data_source_id == changed.id))
     _seal_secrets(db, sealer, changed)
     _let_one_be_default(db, changed)
+    return changed
 
 
 def remove(db: Connection, org_id: int, data_source_id: int) -> None:

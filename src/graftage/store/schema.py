@@ -6,6 +6,7 @@ A table changes by a new file in ``migrations/versions``; this module then says 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -41,6 +42,8 @@ data_sources = Table(
     Column("json_data", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("read_only", Boolean, nullable=False),
+    # Milliseconds since 1970.
+    Column("updated_ms", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("org_id", "name", name="uq_data_sources_name"),
     UniqueConstraint("org_id", "uid", name="uq_data_sources_uid"),
     # An id that was deleted never comes back: somebody may still ask for it.

@@ -10,7 +10,9 @@ from sqlalchemy import event
 from graftage.backend.secrets import Secrets
 from graftage.errors import Conflict, NotFound
 from graftage.store.data_folder import open_store
+from graftage.store.data_source_cache import DataSources
 from graftage.store.data_sources import DataSource
+from graftage.store.sealing import Sealer
 
 
 @pytest.fixture
@@ -117,6 +119,18 @@ def test_a_plugin_gets_to_see_the_settings_of_its_protocol(sources):
     assert (settings.id, settings.org_id, settings.name, settings.type) == (1, 1, "a", "probe-datasource")
     assert (settings.url, settings.json, settings.uid) == ("http://h", '{"a":1.0}', "u")
     assert dict(settings.secrets) == {"k": "v"}
+
+
+def test_every_change_has_a_time_of_its_own_also_within_one_millisecond(store):
+    sources = DataSources(store.database, Sealer(bytes(32)), clock=lambda: 1700000000.25)
+    added = sources.add(new("a"))
+    first = sources.update(added.id, lambda source: replace(source, url="http://b"))
+    second = sources.update(added.id, lambda source: replace(source, url="http://c"))
+
+    assert [added.updated_ms, first.updated_ms, second.updated_ms] == [
+        1700000000250, 1700000000251, 1700000000252,
+    ]  # fmt: skip
+    assert sources.by_id(added.id).settings().updated_ms == second.updated_ms
 
 
 def test_secrets_do_not_show_in_a_repr(sources):

@@ -13,12 +13,46 @@ from graftage.errors import SettingsError
 from graftage.store.database import check_database, open_database
 from graftage.store.schema import metadata
 
+# What the first release left behind, with one data source in it.
+FIRST_SCHEMA = """
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('0001');
+CREATE TABLE data_sources (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, org_id INTEGER NOT NULL, uid VARCHAR NOT NULL,
+    name VARCHAR NOT NULL, type VARCHAR NOT NULL, access VARCHAR NOT NULL, url VARCHAR NOT NULL,
+    user VARCHAR NOT NULL, "database" VARCHAR NOT NULL, basic_auth BOOLEAN NOT NULL,
+    basic_auth_user VARCHAR NOT NULL, with_credentials BOOLEAN NOT NULL, is_default BOOLEAN NOT NULL,
+    json_data TEXT NOT NULL, version INTEGER NOT NULL, read_only BOOLEAN NOT NULL,
+    CONSTRAINT uq_data_sources_name UNIQUE (org_id, name), CONSTRAINT uq_data_sources_uid UNIQUE (org_id, uid)
+);
+CREATE TABLE data_source_secrets (
+    data_source_id INTEGER NOT NULL REFERENCES data_sources (id) ON DELETE CASCADE, field VARCHAR NOT NULL,
+    "key" VARCHAR NOT NULL, sealed BLOB NOT NULL,
+    CONSTRAINT pk_data_source_secrets PRIMARY KEY (data_source_id, field, "key")
+);
+INSERT INTO data_sources VALUES
+    (1, 1, 'u', 'old', 'probe-datasource', 'proxy', '', '', '', 0, '', 0, 0, '{"a":1.0}', 3, 0);
+"""
+
 
 def test_the_tables_are_those_that_the_migrations_make(tmp_path):
     engine = open_database(tmp_path / "db")
     with engine.connect() as db:
         assert compare_metadata(MigrationContext.configure(db), metadata) == []
     engine.dispose()
+
+
+def test_a_database_of_the_first_schema_keeps_its_rows(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "db")) as db:
+        db.executescript(FIRST_SCHEMA)
+
+    engine = open_database(tmp_path / "db")
+
+    with engine.connect() as db:
+        row = db.execute(text("SELECT name, uid, json_data, updated_ms FROM data_sources")).one()
+        assert compare_metadata(MigrationContext.configure(db), metadata) == []
+    engine.dispose()
+    assert tuple(row) == ("old", "u", '{"a":1.0}', 0)
 
 
 def test_ids_are_never_used_again(tmp_path):
