@@ -26,8 +26,8 @@ CREATE TABLE data_sources (
     CONSTRAINT uq_data_sources_name UNIQUE (org_id, name), CONSTRAINT uq_data_sources_uid UNIQUE (org_id, uid)
 );
 CREATE TABLE data_source_secrets (
-    data_source_id INTEGER NOT NULL REFERENCES data_sources (id) ON DELETE CASCADE, field VARCHAR NOT NULL,
-    "key" VARCHAR NOT NULL, sealed BLOB NOT NULL,
+    data_source_id INTEGER NOT NULL, field VARCHAR NOT NULL, "key" VARCHAR NOT NULL, sealed BLOB NOT NULL,
+    FOREIGN KEY(data_source_id) REFERENCES data_sources (id) ON DELETE CASCADE,
     CONSTRAINT pk_data_source_secrets PRIMARY KEY (data_source_id, field, "key")
 );
 INSERT INTO data_sources VALUES
