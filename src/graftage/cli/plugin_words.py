@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from rich.text import Text
 
 from graftage.cli.show import console_for, printable
+from graftage.errors import GraftageError
+from graftage.host.launch import StartFailed
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
@@ -19,7 +21,10 @@ _STACK = "stacktrace"
 
 @contextmanager
 def words_on_stderr(logger: logging.Logger) -> Iterator[None]:
-    """Inside the block, write what a plugin launched with `logger` says to stderr, and nowhere else."""
+    """Inside the block, write what a plugin launched with `logger` says to stderr, and nowhere else.
+
+    A start that fails is told without the plugin's last words, which stand there already: as GraftageError.
+    """
     handler = _Words()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
@@ -27,6 +32,8 @@ def words_on_stderr(logger: logging.Logger) -> Iterator[None]:
     logger.propagate = False
     try:
         yield
+    except StartFailed as error:
+        raise GraftageError(error.summary) from error
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)

@@ -33,7 +33,7 @@ from graftage.errors import BadRequest, GraftageError, NotFound
 from graftage.host.launch import launch
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.query.execute import execute
-from graftage.query.plan import plan
+from graftage.query.plan import Asked, plan
 from graftage.query.tsdb_json import encode_answer
 
 DEFAULT_URL = f"http://{Settings().address}"
@@ -53,7 +53,7 @@ _PLUGIN_ONLY = ("set", "json", "secret", "secret_file")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TypedQuery:
     """A query as it was typed. ref_id: None where the person left naming it to us."""
 
     ref_id: str | None
@@ -183,12 +183,9 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
     """What a server would answer. The plugin runs as long as the question takes."""
     plugin_id, executable = plugin_at(args.plugin)
     settings = _settings(args, plugin_id)
+    queries = [{**model, "datasourceId": Number(settings.id)} for model in models]
     requests = plan(
-        args.from_raw,
-        args.to_raw,
-        [{**model, "datasourceId": Number(settings.id)} for model in models],
-        data_source=lambda _: settings,
-        now=datetime.now(UTC),
+        Asked(args.from_raw, args.to_raw, queries), sources=_OneSource(settings), now=datetime.now(UTC)
     )
     logger = logging.getLogger("graftage.query")
     options = LaunchOptions(start_timeout=args.timeout, socket_dir=usual_socket_dir())
@@ -206,6 +203,19 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
 
             answer = await execute(requests, ask=ask, timeout=args.timeout)
     return b"".join(encode_answer(answer.results, message=answer.message))
+
+
+class _OneSource:
+    """The data source that exists for one question only."""
+
+    def __init__(self, settings: DataSourceSettings) -> None:
+        self._settings = settings
+
+    def by_id(self, data_source_id: int) -> DataSourceSettings | None:
+        return self._settings
+
+    def by_uid(self, uid: str) -> DataSourceSettings | None:
+        return self._settings
 
 
 def _settings(args: argparse.Namespace, plugin_id: str) -> DataSourceSettings:
@@ -280,14 +290,14 @@ def _number(value: int | None) -> Number | None:
     return None if value is None else Number(value)
 
 
-def _asked(text: str) -> Asked:
+def _asked(text: str) -> TypedQuery:
     named = _NAMED.fullmatch(text)
     ref_id, source = (named[1], named[2]) if named else (None, text)
     model = _json_object(source)
     own = model.get("refId")
     if ref_id is None and isinstance(own, str) and not isinstance(own, Number) and own:
         ref_id = own
-    return Asked(ref_id, model)
+    return TypedQuery(ref_id, model)
 
 
 def _object(text: str) -> str:

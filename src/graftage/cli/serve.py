@@ -15,6 +15,7 @@ from graftage.config import CONFIG_VARIABLE, LOG_FORMATS, LOG_LEVELS, Settings, 
 from graftage.server.logs import set_up_logging
 from graftage.server.running import run_server
 
+# Of the other settings, which are set once for an installation, the file and the environment are the place.
 FLAGS = {
     "address": "where to listen, host:port; port 0 chooses a free one (127.0.0.1:3000)",
     "data": "the folder for everything the server keeps (graftage-data)",
@@ -24,6 +25,8 @@ FLAGS = {
     "log_format": f"{' or '.join(LOG_FORMATS)} (text)",
     "query_timeout": "seconds a plugin may take to answer (30)",
     "start_timeout": "seconds a plugin may take to start (60)",
+    "socket_dir": "the folder for plugins' sockets ($PLUGIN_UNIX_SOCKET_DIR, else that for temporary files)",
+    "plugin_output": "a folder for files with all that plugins write (none)",
 }
 
 

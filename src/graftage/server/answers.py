@@ -61,7 +61,16 @@ def explain(error: GraftageError) -> Response:
         case Refused():
             return message_answer(str(error), error.status)
         case _:
-            return message_answer(str(error), STATUS.get(type(error), 500))
+            status = STATUS.get(type(error), 500)
+            if error.message_id:
+                return _identified(error, status)
+            return message_answer(str(error), status)
+
+
+def _identified(error: GraftageError, status: int) -> Response:
+    """An error as Grafana 9 and later write those that have a name. There is no trace to look up."""
+    text, name = write_json(str(error)), write_json(error.message_id)
+    return json_answer(f'{{"message":{text},"messageId":{name},"statusCode":{status},"traceID":""}}', status)
 
 
 def not_found() -> Response:

@@ -2,9 +2,6 @@
 
 A plugin's call counts as an error only when the call as a whole failed; an error that a plugin reports for
 one query is an answer like any other. Summaries hold a sum and a count, without quantiles.
-
-Source: grafana 7.5, pkg/infra/metrics/metrics.go, pkg/plugins/backendplugin/instrumentation,
-pkg/middleware/request_metrics.go and the `DataSourceMetricsMiddleware` of pkg/infra/httpclient.
 """
 
 from __future__ import annotations
@@ -17,12 +14,13 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Summary, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Summary, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from graftage.backend.query import QueryRequest, Result
 from graftage.query.execute import Ask
+from graftage.server import metric_families as families
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -56,102 +54,28 @@ class Metrics:
     ) -> None:
         self._registry = registry = _Registry()
         ProcessCollector(registry=registry)
-
-        _constant(
-            registry,
-            "grafana_build_info",
-            "A metric with a constant '1' value labeled by version, revision, branch, and goversion "
-            "from which Grafana was built",
-            {
-                "version": reported_version,
-                "revision": "NA",
-                "branch": "main",
-                "goversion": "none",
-                "edition": "oss",
-            },
-        )
-        _constant(
-            registry,
-            "graftage_build_info",
-            "A metric with a constant '1' value labeled by the versions of Graftage and its Python",
-            {"version": own_version, "python": platform.python_version()},
-        )
-        installed = Gauge(
-            "grafana_plugin_build_info",
-            "A metric with a constant '1' value labeled by pluginId, pluginType and version "
-            "from which Grafana plugin was built",
-            ["plugin_id", "plugin_type", "version"],
-            registry=registry,
-        )
+        families.BUILD.made_for(registry).labels(reported_version, "NA", "main", "none", "oss").set(1)
+        families.OWN_BUILD.made_for(registry).labels(own_version, platform.python_version()).set(1)
+        installed = families.PLUGIN_BUILD.made_for(registry)
         for plugin in plugins:
             installed.labels(plugin.id, plugin.type, plugin.version).set(1)
 
-        self._requests = Counter(
-            "http_request_total",
-            "http request counter",
-            ["handler", "statuscode", "method"],
-            registry=registry,
-        )
-        self._request_milliseconds = Summary(
-            "http_request_duration_milliseconds",
-            "http request summary",
-            ["handler", "statuscode", "method"],
-            registry=registry,
-        )
-        self._api_status = _by_code(registry, "grafana_api_response_status_total", "api http response status")
-        self._proxy_status = _by_code(
-            registry, "grafana_proxy_response_status_total", "proxy http response status"
-        )
+        self._requests = families.REQUESTS.made_for(registry)
+        self._request_milliseconds = families.REQUEST_MILLISECONDS.made_for(registry)
         self._request_children: dict[tuple[str, str, int], tuple[Counter, Summary]] = {}
+        self._api_status = _by_code(families.API_STATUS.made_for(registry))
+        self._proxy_status = _by_code(families.PROXY_STATUS.made_for(registry))
 
-        self._plugin_requests = Counter(
-            "grafana_plugin_request_total",
-            "The total amount of plugin requests",
-            ["plugin_id", "endpoint", "status"],
-            registry=registry,
-        )
-        self._plugin_milliseconds = Summary(
-            "grafana_plugin_request_duration_milliseconds",
-            "Plugin request duration",
-            ["plugin_id", "endpoint"],
-            registry=registry,
-        )
+        self._plugin_requests = families.PLUGIN_REQUESTS.made_for(registry)
+        self._plugin_milliseconds = families.PLUGIN_MILLISECONDS.made_for(registry)
         self._plugin_children: dict[tuple[str, str], tuple[Counter, Summary]] = {}
 
-        self.data_source_look_ups = Counter(
-            "grafana_db_datasource_query_by_id_total",
-            "counter for getting datasource by id",
-            registry=registry,
-        )
-        self._proxied_milliseconds = Summary(
-            "grafana_api_dataproxy_request_all_milliseconds",
-            "summary for dataproxy request duration",
-            registry=registry,
-        )
-        self._source_requests = Counter(
-            "grafana_datasource_request_total",
-            "A counter for outgoing requests for a datasource",
-            ["datasource", "code", "method"],
-            registry=registry,
-        )
-        self._source_seconds = Summary(
-            "grafana_datasource_request_duration_seconds",
-            "summary of outgoing datasource requests sent from Grafana",
-            ["datasource", "code", "method"],
-            registry=registry,
-        )
-        self._source_bytes = Summary(
-            "grafana_datasource_response_size_bytes",
-            "summary of datasource response sizes returned to Grafana",
-            ["datasource"],
-            registry=registry,
-        )
-        self._source_in_flight = Gauge(
-            "grafana_datasource_request_in_flight",
-            "A gauge of outgoing datasource requests currently being sent by Grafana",
-            ["datasource"],
-            registry=registry,
-        )
+        self.data_source_look_ups = families.DATA_SOURCE_LOOK_UPS.made_for(registry)
+        self._proxied_milliseconds = families.PROXIED_MILLISECONDS.made_for(registry)
+        self._source_requests = families.SOURCE_REQUESTS.made_for(registry)
+        self._source_seconds = families.SOURCE_SECONDS.made_for(registry)
+        self._source_bytes = families.SOURCE_BYTES.made_for(registry)
+        self._source_in_flight = families.SOURCE_IN_FLIGHT.made_for(registry)
 
     def exposition(self) -> bytes:
         """Everything as Prometheus text, format 0.0.4."""
@@ -225,11 +149,6 @@ class _Registry(CollectorRegistry):
             yield metric
 
 
-def _constant(registry: CollectorRegistry, name: str, text: str, labels: dict[str, str]) -> None:
-    Gauge(name, text, list(labels), registry=registry).labels(**labels).set(1)
-
-
-def _by_code(registry: CollectorRegistry, name: str, text: str) -> dict[str, Counter]:
-    """A counter by status, which shows its zeros from the start."""
-    counter = Counter(name, text, ["code"], registry=registry)
+def _by_code(counter: Counter) -> dict[str, Counter]:
+    """A counter's children by status, which show their zeros from the start."""
     return {code: counter.labels(code) for code in _COUNTED_CODES}

@@ -27,6 +27,7 @@ from graftage.host.host import Host, HostOptions
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.server.app import build_app
 from graftage.server.body import DEFAULT_LIMIT
+from graftage.server.caller import caller
 from graftage.server.http_protocol import HttpProtocol
 from graftage.server.listening import BACKLOG, listen, url_of
 from graftage.server.metrics import Metrics, PluginBuild
@@ -66,6 +67,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     ):
         _warn_of_strangers(listener)
         _check_plugin_folders(settings)
+        _make_folders(settings)
         discovery = discover(settings.plugin_folders)
         _tell_what_was_found(settings, discovery.plugins)
         async with (
@@ -89,11 +91,6 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
         plugins=[PluginBuild(plugin.id, plugin.type, plugin.json.info.version) for plugin in host.installed],
     )
 
-    def data_source(data_source_id: int) -> DataSourceSettings | None:
-        metrics.data_source_look_ups.inc()
-        found = store.data_sources.find(data_source_id)
-        return found.settings() if found else None
-
     return build_app(
         [
             *index.routes(statuses=host.statuses),
@@ -103,7 +100,8 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
             *metrics_routes.routes(metrics=metrics),
             *query.routes(
                 ask=metrics.counted(host.query),
-                data_source=data_source,
+                sources=_Sources(store, metrics),
+                caller=caller,
                 query_seconds=settings.query_timeout,
                 body_limit=DEFAULT_LIMIT,
             ),
@@ -121,10 +119,38 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
     )
 
 
+class _Sources:
+    """Data sources as queries look them up."""
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._sources = store.data_sources
+        self._metrics = metrics
+
+    def by_id(self, data_source_id: int) -> DataSourceSettings | None:
+        self._metrics.data_source_look_ups.inc()
+        found = self._sources.find(data_source_id)
+        return found.settings() if found else None
+
+    def by_uid(self, uid: str) -> DataSourceSettings | None:
+        self._metrics.data_source_look_ups.inc()
+        found = self._sources.find_uid(uid)
+        return found.settings() if found else None
+
+
 def _host_options(settings: Settings) -> HostOptions:
     return HostOptions(
-        launch=LaunchOptions(start_timeout=settings.start_timeout, socket_dir=usual_socket_dir()),
+        launch=LaunchOptions(
+            start_timeout=settings.start_timeout,
+            stop_grace=settings.stop_grace,
+            term_grace=settings.term_grace,
+            socket_dir=settings.socket_dir or usual_socket_dir(),
+            inherit_environment=settings.inherit_environment,
+            log_line_limit=settings.log_line_limit,
+            log_rate=settings.log_rate,
+            log_burst=settings.log_burst,
+        ),
         plugin_settings={plugin_id: one.values for plugin_id, one in settings.plugin.items()},
+        output_folder=settings.plugin_output,
         version=REPORTED_VERSION,
     )
 
@@ -150,6 +176,16 @@ def _check_plugin_folders(settings: Settings) -> None:
                 folder.mkdir()
         if not folder.is_dir():
             raise SettingsError(f"the plugin folder {folder} does not exist; make it, or name another one")
+
+
+def _make_folders(settings: Settings) -> None:
+    """The folders in which plugins leave something. What they print may hold secrets, by mistake."""
+    for key, folder in (("socket_dir", settings.socket_dir), ("plugin_output", settings.plugin_output)):
+        try:
+            if folder is not None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"cannot make {folder}, the folder of {key}: {error.strerror}") from error
 
 
 def _warn_of_strangers(listener: socket.socket) -> None:

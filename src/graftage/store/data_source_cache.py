@@ -39,6 +39,7 @@ class DataSources:
         self._writing = threading.Lock()
         # Never changed, only replaced: a reader holds on to the one it began with.
         self._by_id: Mapping[int, DataSource] = {}
+        self._by_uid: Mapping[tuple[int, str], DataSource] = {}
         self._write(lambda _db: None)
 
     def all(self, *, org_id: int = MAIN_ORG) -> list[DataSource]:
@@ -51,6 +52,10 @@ class DataSources:
         found = self._by_id.get(data_source_id)
         return found if found is not None and found.org_id == org_id else None
 
+    def find_uid(self, uid: str, *, org_id: int = MAIN_ORG) -> DataSource | None:
+        """As quick as `find`."""
+        return self._by_uid.get((org_id, uid))
+
     def by_id(self, data_source_id: int, *, org_id: int = MAIN_ORG) -> DataSource:
         """Raises NotFound."""
         found = self.find(data_source_id, org_id=org_id)
@@ -60,11 +65,17 @@ class DataSources:
 
     def by_uid(self, uid: str, *, org_id: int = MAIN_ORG) -> DataSource:
         """Raises NotFound."""
-        return self._only(lambda source: source.uid == uid, org_id)
+        found = self.find_uid(uid, org_id=org_id)
+        if found is None:
+            raise NotFound(NO_SUCH)
+        return found
 
     def by_name(self, name: str, *, org_id: int = MAIN_ORG) -> DataSource:
         """The name in exact case. Raises NotFound."""
-        return self._only(lambda source: source.name == name, org_id)
+        for source in self._by_id.values():
+            if source.org_id == org_id and source.name == name:
+                return source
+        raise NotFound(NO_SUCH)
 
     def add(self, new: DataSource) -> DataSource:
         """Returns it as stored, with id, uid and version. Raises Conflict."""
@@ -88,16 +99,11 @@ class DataSources:
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
 
-    def _only(self, matches: Callable[[DataSource], bool], org_id: int) -> DataSource:
-        for source in self._by_id.values():
-            if source.org_id == org_id and matches(source):
-                return source
-        raise NotFound(NO_SUCH)
-
     def _write(self, statements: Callable[[Connection], T]) -> T:
         with self._writing:
             with self._engine.begin() as db:
                 result = statements(db)
-                newest = {source.id: source for source in data_sources.all_data_sources(db, self._sealer)}
-            self._by_id = newest
+                newest = data_sources.all_data_sources(db, self._sealer)
+            self._by_id = {source.id: source for source in newest}
+            self._by_uid = {(source.org_id, source.uid): source for source in newest}
         return result

@@ -20,17 +20,20 @@ from graftage.data.table import Table
 from graftage.errors import CallFailed, NotFound, PluginTimeout
 from graftage.query.execute import CALL_FAILED
 from graftage.query.tsdb_json import encode_answer
+from graftage.server.caller import caller
+from graftage.server.long_answer import SMALL_ANSWER
 from graftage.server.routes import query
 from support.in_memory import app_with, client_of
 from support.serving import serving
+from support.sources import Sources
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "http-api"
 
 NOW = datetime(2019, 4, 15, 10, 37, 20, tzinfo=UTC)
-SOURCES = {
-    1: DataSourceSettings(1, 1, "Probe", "probe-datasource", secrets=Secrets({"key": "s3cr3t"})),
-    2: DataSourceSettings(2, 1, "Odd", "nobody-datasource"),
-}
+SOURCES = Sources(
+    DataSourceSettings(1, 1, "Probe", "probe-datasource", secrets=Secrets({"key": "s3cr3t"}), uid="probe"),
+    DataSourceSettings(2, 1, "Odd", "nobody-datasource", uid="odd"),
+)
 BODY = {"from": "1", "to": "2", "queries": [{"refId": "A", "datasourceId": 1}]}
 
 Answering = Callable[[QueryRequest], Awaitable[tuple[Result, ...]]]
@@ -54,7 +57,8 @@ def app_of(host: Host) -> ASGIApp:
     return app_with(
         *query.routes(
             ask=host.query,
-            data_source=SOURCES.get,
+            sources=SOURCES,
+            caller=caller,
             query_seconds=5,
             body_limit=10_000,
             clock=lambda: NOW,
@@ -99,7 +103,7 @@ async def test_relative_times_are_told_from_the_clock() -> None:
     await post(host, BODY | {"from": "now-1h", "to": "now"})
     (asked,) = host.requests
     assert (asked.time_range.from_ms, asked.time_range.to_ms) == (1_555_321_040_000, 1_555_324_640_000)
-    assert asked.data_source is SOURCES[1]
+    assert asked.data_source is SOURCES.by_id(1)
 
 
 async def test_an_error_in_a_result_is_400_beside_the_data() -> None:
@@ -123,7 +127,7 @@ async def test_a_failed_call_says_why_under_each_query(error: Exception, status:
 
 
 async def test_no_secret_is_in_an_answer_when_everything_fails() -> None:
-    for error in (CallFailed("UNKNOWN", "boom"), ZeroDivisionError(SOURCES[1])):
+    for error in (CallFailed("UNKNOWN", "boom"), ZeroDivisionError(SOURCES.by_id(1))):
         response = await post(failing(error))
         assert response.status_code == 500
         assert "s3cr3t" not in response.text
@@ -146,9 +150,9 @@ async def test_a_body_over_the_limit_is_413() -> None:
 @pytest.mark.parametrize(
     "result",
     [
-        Result("A", series=(series(query.SMALL_ANSWER), series(1))),
-        Result("A", error="long " * query.SMALL_ANSWER),
-        Result("A", tables=(Table.of(["text"], [["long " * query.SMALL_ANSWER]]),)),
+        Result("A", series=(series(SMALL_ANSWER), series(1))),
+        Result("A", error="long " * SMALL_ANSWER),
+        Result("A", tables=(Table.of(["text"], [["long " * SMALL_ANSWER]]),)),
     ],
     ids=["points", "error", "text"],
 )
@@ -202,8 +206,8 @@ async def test_the_call_ends_when_the_client_goes_away() -> None:
 
 # Where Grafana crashes, guesses, or sends a query to the data source of another one.
 DELIBERATE = {
-    "a query that is null": (400, "queries[0] is null; expected an object with a refId and a datasourceId"),
-    "second query null": (400, "queries[1] is null; expected an object with a refId and a datasourceId"),
+    "a query that is null": (400, "queries[0] is null; expected an object with a refId and a data source"),
+    "second query null": (400, "queries[1] is null; expected an object with a refId and a data source"),
     "datasourceId zero": (400, "Invalid data source ID"),
     "only the first query's datasourceId counts": (400, "Invalid data source ID"),
     "query to a type nobody serves": (500, CALL_FAILED),

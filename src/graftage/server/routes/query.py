@@ -1,60 +1,104 @@
-"""Queries to data sources: ``POST /api/tsdb/query``."""
+"""Queries to data sources: ``POST /api/tsdb/query``, and ``POST /api/ds/query`` in both of its forms."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from graftage.backend.context import DataSourceSettings
-from graftage.backend.query import Result
+from graftage.backend.context import User
+from graftage.backend.query import QueryRequest, Result
 from graftage.query.execute import Answer, Ask, execute
-from graftage.query.plan import plan
+from graftage.query.plan import Asked, DataSources, names_by_uid, plan, plan_by_id, plan_by_uid
 from graftage.query.tsdb_json import encode_answer
-from graftage.server.answers import FROM_HANDLER, json_answer
 from graftage.server.body import Model, flag, items, read_body, text
 from graftage.server.departure import WhileConnected
+from graftage.server.long_answer import SMALL_ANSWER, written_answer
 from graftage.server.routing import Route
 
 METRIC_REQUEST: Final = Model("dtos.MetricRequest", text("from"), text("to"), items("queries"), flag("debug"))
 
-# Writing so much takes one or two milliseconds. Another thread would keep the event loop free for that time,
-# and take it back in waiting for the interpreter's lock.
-SMALL_ANSWER: Final = 20_000
+# Arrow files of so many bytes are read, and written as JSON, in a millisecond or two.
+_SMALL_FRAMES: Final = 8 * SMALL_ANSWER
+
+
+class Plan(Protocol):
+    """Makes of a request the calls that it takes; one of the functions of `query.plan`."""
+
+    def __call__(self, asked: Asked, *, sources: DataSources, now: datetime) -> tuple[QueryRequest, ...]: ...
 
 
 def routes(
     *,
     ask: Ask,
-    data_source: Callable[[int], DataSourceSettings | None],
+    sources: DataSources,
+    caller: Callable[[Request], User | None],
     query_seconds: float,
     body_limit: int,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[Route]:
-    """ask: one call to one plugin. query_seconds: how long a plugin may take. body_limit: in bytes."""
+    """ask: one call to one plugin. caller: who sends a request. query_seconds: how long a plugin may take.
+    body_limit: in bytes.
+    """
 
     async def query_data(request: Request) -> Response:
         """POST /api/tsdb/query"""
-        body = await read_body(request, METRIC_REQUEST, limit=body_limit)
-        requests = plan(body["from"], body["to"], body["queries"], data_source=data_source, now=clock())
+        asked = await _asked(request)
         with WhileConnected(request.receive):
-            answer = await execute(requests, ask=ask, timeout=query_seconds)
-            return await _encoded(answer)
+            return await _shown_as_series(await _answer(asked, plan))
 
-    return [Route("/api/tsdb/query", {"POST": query_data})]
+    async def query_data_sources(request: Request) -> Response:
+        """POST /api/ds/query"""
+        asked = await _asked(request)
+        with WhileConnected(request.receive):
+            if names_by_uid(asked.queries):
+                return await _shown_as_frames(await _answer(asked, plan_by_uid))
+            return await _shown_as_series(await _answer(asked, plan_by_id), end=b"\n")
+
+    async def _asked(request: Request) -> Asked:
+        body = await read_body(request, METRIC_REQUEST, limit=body_limit)
+        return Asked(body["from"], body["to"], body["queries"], caller(request))
+
+    async def _answer(asked: Asked, planned: Plan) -> Answer:
+        requests = planned(asked, sources=sources, now=clock())
+        return await execute(requests, ask=ask, timeout=query_seconds)
+
+    return [
+        Route("/api/tsdb/query", {"POST": query_data}),
+        Route("/api/ds/query", {"POST": query_data_sources}),
+    ]
 
 
-async def _encoded(answer: Answer) -> Response:
-    if _weight(answer.results) <= SMALL_ANSWER:
-        chunks = encode_answer(answer.results, message=answer.message)
-        return json_answer(b"".join(chunks), answer.status)
-    chunks = await asyncio.to_thread(encode_answer, answer.results, message=answer.message)
-    return _Chunks(chunks, answer.status)
+async def _shown_as_series(answer: Answer, *, end: bytes = b"") -> Response:
+    def write() -> list[bytes]:
+        return [*encode_answer(answer.results, message=answer.message), end]
+
+    return await written_answer(write, weight=_weight(answer.results), status=answer.status)
+
+
+async def _shown_as_frames(answer: Answer) -> Response:
+    from graftage.query.frames_json import encode_frames_answer  # TMP
+
+    results = await _read_frames(list(answer.results.values()))
+    status = answer.status if answer.status != 200 or not any(one.error for one in results) else 400
+    rows = sum(1 + len(frame) * len(frame.fields) for result in results for frame in result.frames)
+    return await written_answer(
+        lambda: encode_frames_answer(results, message=answer.message),
+        weight=rows + sum(len(result.error) for result in results),
+        status=status,
+    )
+
+
+async def _read_frames(results: Sequence[Result]) -> list[FramesResult]:  # noqa: F821 TMP
+    from graftage.query.frames_json import frames_result  # TMP
+
+    if sum(len(file) for result in results for file in result.arrow or ()) <= _SMALL_FRAMES:
+        return list(map(frames_result, results))
+    return await asyncio.to_thread(lambda: list(map(frames_result, results)))
 
 
 def _weight(results: Mapping[str, Result]) -> int:
@@ -68,6 +112,7 @@ def _weight(results: Mapping[str, Result]) -> int:
         )
         + sum(len(table) + len(table.kinds) + _length(table.columns) for table in result.tables)
         + sum(_length(table.texts) + _length(table.blobs) for table in result.tables)
+        + _length(result.arrow or ()) // 8  # they only have to be put in base64
         for result in results.values()
     )
 
@@ -75,25 +120,3 @@ def _weight(results: Mapping[str, Result]) -> int:
 def _length(texts: Iterable[str | bytes]) -> int:
     """Of all these together; an empty one counts as well."""
     return sum(1 + len(text) for text in texts)
-
-
-class _Chunks(Response):
-    """A long answer, sent and let go of piece by piece, of a length that the client is told."""
-
-    media_type = FROM_HANDLER
-
-    def __init__(self, chunks: list[bytes], status: int) -> None:
-        super().__init__(status_code=status)
-        self._chunks = chunks
-        self.headers["content-length"] = str(sum(map(len, chunks)))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for chunk in self._let_go():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _let_go(self) -> Iterator[bytes]:
-        self._chunks.reverse()
-        while self._chunks:
-            yield self._chunks.pop()
