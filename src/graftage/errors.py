@@ -49,6 +49,10 @@ class PluginUnavailable(GraftageError):
     """The plugin's process is not there: it died, is starting again, failed or was stopped."""
 
 
+class PluginNotRunning(PluginUnavailable):
+    """No process took the call: it is starting, failed or stopped, and did not come up in time."""
+
+
 class PluginTimeout(GraftageError):
     """The plugin is there but did not answer within the time limit."""
 
@@ -68,4 +72,11 @@ class CallFailed(GraftageError):
 
 
 class NotImplementedByPlugin(GraftageError):
-    """The plugin has no such capability: it lacks the service, or speaks a version without it."""
+    """The plugin has no such capability.
+
+    version: of the protocol that it speaks; version 1 has queries and nothing else.
+    """
+
+    def __init__(self, message: str, *, version: int) -> None:
+        super().__init__(message)
+        self.version = version

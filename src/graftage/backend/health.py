@@ -13,11 +13,15 @@ from graftage.backend.context import PluginContext
 
 
 class HealthStatus(IntEnum):
-    """The numbers are those on the wire."""
+    """The numbers are those on the wire; any other one means UNKNOWN."""
 
     UNKNOWN = 0
     OK = 1
     ERROR = 2
+
+    @classmethod
+    def _missing_(cls, value: object) -> HealthStatus:
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class HealthRequest:
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """status: a number that `HealthStatus` does not know counts as UNKNOWN. details_json: the text of a JSON
+    """status: a number as `HealthStatus` reads it. details_json: the text of a JSON
     object; empty when there is none."""
 
     status: int

@@ -11,7 +11,15 @@ from typing import Final
 from starlette.responses import Response
 
 from graftage.data.canonical_json import write_json
-from graftage.errors import BadRequest, Conflict, GraftageError, NotFound, PluginTimeout, PluginUnavailable
+from graftage.errors import (
+    BadRequest,
+    Conflict,
+    GraftageError,
+    NotFound,
+    PluginNotRunning,
+    PluginTimeout,
+    PluginUnavailable,
+)
 
 FROM_HANDLER: Final = "application/json"
 BEFORE_HANDLER: Final = "application/json; charset=UTF-8"
@@ -22,6 +30,7 @@ STATUS: Final[dict[type[GraftageError], int]] = {
     NotFound: 404,
     Conflict: 409,
     PluginUnavailable: 502,
+    PluginNotRunning: 502,
     PluginTimeout: 504,
 }
 

@@ -42,7 +42,7 @@ def build_app(routes: Iterable[Route], *, metrics: Metrics) -> ASGIApp:
             own_headers = OWN
         else:
             scope["path_params"] = found.parameters
-            own_headers = SECURITY if found.route.bare else OWN
+            own_headers = SECURITY if found.route.bare or found.route.caches else OWN
             try:
                 response = await _response(handler, Request(scope, receive))
             except ClientDisconnect:

@@ -114,12 +114,12 @@ async def read_body(request: Request, model: Model, *, limit: int = DEFAULT_LIMI
     """
     content_type = request.headers.get("content-type", "")
     if "form-urlencoded" in content_type:
-        form = parse_qsl((await _bytes(request, limit)).decode(errors="replace"), keep_blank_values=True)
+        form = parse_qsl((await read_bytes(request, limit)).decode(errors="replace"), keep_blank_values=True)
         return _bind_form(model, dict(reversed(form)))
     if "multipart/form-data" in content_type:
-        return _bind_form(model, _multipart(model, content_type, await _bytes(request, limit)))
+        return _bind_form(model, _multipart(model, content_type, await read_bytes(request, limit)))
     if "json" in content_type:
-        return bind_json(model, await _bytes(request, limit))
+        return bind_json(model, await read_bytes(request, limit))
     complaint = "Unsupported Content-Type" if content_type else "Empty Content-Type"
     raise _refused(415, [_Complaint("ContentTypeError", complaint)])
 
@@ -212,7 +212,7 @@ def _refused(status: int, complaints: list[_Complaint]) -> BodyRefused:
     return BodyRefused(status, f"[{','.join(complaint.json() for complaint in complaints)}]")
 
 
-async def _bytes(request: Request, limit: int) -> bytes:
+async def read_bytes(request: Request, limit: int) -> bytes:
     """The whole body. Raises Refused when it is longer than `limit`, before holding more than that."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced[:_INT64_DIGITS]) > limit:

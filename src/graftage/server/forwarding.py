@@ -22,7 +22,7 @@ from graftage.store.data_sources import DataSource
 
 Header = tuple[str, str]
 
-_HOP_BY_HOP: Final = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         "connection",
         "keep-alive",
@@ -36,7 +36,7 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 # What the caller said about itself, or what is said anew.
-_NOT_FORWARDED: Final = _HOP_BY_HOP | {
+_NOT_FORWARDED: Final = HOP_BY_HOP | {
     "authorization",
     "cookie",
     "host",
@@ -50,9 +50,9 @@ _NOT_FORWARDED: Final = _HOP_BY_HOP | {
     "x-forwarded-proto",
     "x-grafana-user",
 }
-_NOT_RETURNED: Final = _HOP_BY_HOP | {"set-cookie"} | {name.decode() for name, _ in SECURITY}
+_NOT_RETURNED: Final = HOP_BY_HOP | {"set-cookie"} | {name.decode() for name, _ in SECURITY}
 # A data source that could set these would decide where the message goes and where it ends.
-_NOT_CUSTOM: Final = _HOP_BY_HOP | {"host", "content-length"}
+_NOT_CUSTOM: Final = HOP_BY_HOP | {"host", "content-length"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,15 @@ class Route:
 
     pattern: segments between slashes; ``:name`` stands for one, percent-decoded, ``*`` at the end for all
     that follow, as they were sent. handlers: the method ``*`` is any. exact: a trailing slash is not
-    accepted. bare: the answer is somebody else's, so that caching it is not the server's to decide.
+    accepted. bare: the answer is somebody else's, so that caching it is not the server's to decide. caches:
+    the handler says itself how its answers may be cached.
     """
 
     pattern: str
     handlers: Mapping[str, Handler]
     exact: bool = False
     bare: bool = False
+    caches: bool = False
 
     def handler(self, method: str) -> Handler | None:
         found = self.handlers.get(method)

@@ -27,11 +27,21 @@ from graftage.host.host import Host, HostOptions
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.server.app import build_app
 from graftage.server.body import DEFAULT_LIMIT
+from graftage.server.callee import Callees
 from graftage.server.caller import caller
 from graftage.server.http_protocol import HttpProtocol
 from graftage.server.listening import BACKLOG, listen, url_of
 from graftage.server.metrics import Metrics, PluginBuild
-from graftage.server.routes import data_sources, health, index, plugins, proxy, query
+from graftage.server.routes import (
+    data_sources,
+    health,
+    index,
+    plugin_health,
+    plugins,
+    proxy,
+    query,
+    resources,
+)
 from graftage.server.routes import metrics as metrics_routes
 from graftage.store.data_folder import Store, open_store
 from graftage.store.database import check_database
@@ -91,6 +101,7 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
         plugins=[PluginBuild(plugin.id, plugin.type, plugin.json.info.version) for plugin in host.installed],
     )
 
+    callees = Callees(store.data_sources.find, store.data_sources.find_uid, host.installed)
     return build_app(
         [
             *index.routes(statuses=host.statuses),
@@ -106,6 +117,10 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
                 body_limit=DEFAULT_LIMIT,
             ),
             *data_sources.routes(store.data_sources, host.installed),
+            *plugin_health.routes(
+                plugins=host, callees=callees, caller=caller, seconds=settings.query_timeout
+            ),
+            *resources.routes(plugins=host, callees=callees, caller=caller, seconds=settings.query_timeout),
             *plugins.routes(host),
             *proxy.routes(
                 data_source=store.data_sources.find,

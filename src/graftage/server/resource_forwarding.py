@@ -1,0 +1,92 @@
+"""What of an HTTP request a plugin's resource gets to see, and what of its answer the caller does.
+
+Decisions only; `routes/resources.py` does the calls.
+
+Source: grafana 7.5, pkg/plugins/manager.go (`callResourceInternal`, `flushStream`) and pkg/util/proxyutil;
+Go, net/textproto `CanonicalMIMEHeaderKey`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import quote, unquote
+
+from graftage.backend.resource import Headers
+from graftage.server.forwarding import HOP_BY_HOP, Header
+from graftage.server.headers import NO_CACHE, SECURITY
+
+# What a path may hold unescaped. Source: Go, net/url (`shouldEscape` for paths).
+_PATH_SAFE: Final = "/$&+,:;=@!'()*~"
+_NOT_FORWARDED: Final = HOP_BY_HOP | {
+    "cookie",
+    "host",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+}
+# How long an answer is, is known only when it has been sent.
+_NOT_RETURNED: Final = HOP_BY_HOP | {"set-cookie", "content-length"} | {name.decode() for name, _ in SECURITY}
+_NO_CACHE: Final = tuple((name.decode(), value.decode()) for name, value in NO_CACHE)
+
+
+def resource_path(rest: str) -> str:
+    """The path that a plugin is asked for. rest: what stands behind `resources/`, as it was sent."""
+    return unquote(rest).strip("/")
+
+
+def resource_url(path: str, query_string: str) -> str:
+    """The path encoded anew, with the query string as it was sent."""
+    return quote(path, safe=_PATH_SAFE) + (f"?{query_string}" if query_string else "")
+
+
+def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], client: str) -> Headers:
+    """The headers for the plugin, by canonical name. received: names in lower case. cookies: the names of
+    those that go on. client: the caller's address."""
+    received = list(received)
+    named = {
+        part.strip().lower() for name, value in received if name == "connection" for part in value.split(",")
+    }
+    headers: dict[str, tuple[str, ...]] = {}
+    for name, value in received:
+        if name not in _NOT_FORWARDED | named:
+            headers[canonical(name)] = (*headers.get(canonical(name), ()), value)
+    if kept := _kept(received, cookies):
+        headers["Cookie"] = (kept,)
+    before = [value for name, value in received if name == "x-forwarded-for"]
+    if chain := ", ".join([*before, client] if client else before):
+        headers["X-Forwarded-For"] = (chain,)
+    return headers
+
+
+def caller_headers(received: Mapping[str, Iterable[str]], *, sandboxed: bool, has_body: bool) -> list[Header]:
+    """The headers for the caller; those that forbid caching are set unless the plugin speaks of it.
+
+    sandboxed: as since Grafana 9, where a page that a plugin sends cannot act for its viewer, and an answer
+    without a body has no type.
+    """
+    headers = [
+        (name.lower(), value)
+        for name, values in received.items()
+        if name.lower() not in _NOT_RETURNED
+        for value in values
+    ]
+    names = {name for name, _ in headers}
+    if "content-type" not in names and (has_body or not sandboxed):
+        headers.append(("content-type", "application/json"))
+    if not names & {name for name, _ in _NO_CACHE}:
+        headers.extend(_NO_CACHE)
+    if sandboxed:
+        headers.append(("content-security-policy", "sandbox"))
+    return headers
+
+
+def canonical(name: str) -> str:
+    """`x-custom` as `X-Custom`."""
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def _kept(received: Iterable[Header], names: frozenset[str]) -> str:
+    cookies = [cookie.strip() for name, value in received if name == "cookie" for cookie in value.split(";")]
+    return "; ".join(cookie for cookie in cookies if cookie.partition("=")[0] in names)
