@@ -194,11 +194,16 @@ def _check_plugin_folders(settings: Settings) -> None:
 
 
 def _make_folders(settings: Settings) -> None:
-    """The folders in which plugins leave something. What they print may hold secrets, by mistake."""
-    for key, folder in (("socket_dir", settings.socket_dir), ("plugin_output", settings.plugin_output)):
+    """The folders in which plugins leave something. What they print may hold secrets, by mistake; sockets are
+    in folders of their own, each as private as it has to be.
+    """
+    for key, folder, mode in (
+        ("socket_dir", settings.socket_dir, 0o755),
+        ("plugin_output", settings.plugin_output, 0o700),
+    ):
         try:
             if folder is not None:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(f"cannot make {folder}, the folder of {key}: {error.strerror}") from error
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ from starlette.types import ASGIApp, Message
 from graftage.backend.context import DataSourceSettings
 from graftage.backend.query import QueryRequest, Result
 from graftage.backend.secrets import Secrets
+from graftage.data.arrow.writer import write_arrow
+from graftage.data.columns import frame_from_columns
+from graftage.data.frame import Frame
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import CallFailed, NotFound, PluginTimeout
@@ -241,3 +245,109 @@ async def test_requests_are_answered_as_recorded_or_better(case: dict[str, Any])
     assert response.text == expected["body_text"]
     own = {name: value for name, value in response.headers.multi_items() if not name.startswith("content-")}
     assert own == {name.lower(): value for name, value in expected["headers"]}
+
+
+def by_uid(**more: object) -> dict[str, object]:
+    return {"from": "1", "to": "2", "queries": [{"refId": "A", "datasource": {"uid": "probe"}, **more}]}
+
+
+async def ask_frames(*results: Result, path: str = "/api/ds/query", body: object = None) -> httpx.Response:
+    async with client_of(app_of(answering(*results))) as client:
+        return await client.post(path, json=body or by_uid())
+
+
+def frame(**fields: object) -> Frame:
+    return frame_from_columns(fields, name="cpu")
+
+
+CPU = frame(time=np.array([1, 2], "datetime64[s]"), value=[1.5, None])
+
+
+async def test_a_query_by_uid_is_answered_with_frames_as_json() -> None:
+    response = await ask_frames(Result("A", arrow=(write_arrow(CPU),), status=200))
+
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    (shown,) = response.json()["results"]["A"]["frames"]
+    assert response.text.startswith('{"results":{"A":{"status":200,"frames":[{"schema":{"name":"cpu",')
+    assert shown["schema"]["refId"] == "A"
+    assert shown["data"]["values"] == [[1000, 2000], [1.5, None]]
+
+
+async def test_a_plugin_of_version_1_has_frames_as_well() -> None:
+    response = await ask_frames(
+        Result("A", series=(Series("s", np.array([7]), np.array([1.0]), {"a": "b"}),))
+    )
+    (shown,) = response.json()["results"]["A"]["frames"]
+    assert [field["name"] for field in shown["schema"]["fields"]] == ["time", "value"]
+    assert shown["schema"]["fields"][1]["labels"] == {"a": "b"}
+    assert shown["data"]["values"] == [[7], [1]]
+
+
+async def test_errors_stand_beside_frames_with_status_and_source() -> None:
+    response = await ask_frames(
+        Result("B", error="no such <metric>", status=404, error_source="downstream", arrow=()),
+        Result("A", arrow=(write_arrow(CPU),), status=200),
+    )
+    assert response.status_code == 400
+    assert (
+        '"B":{"error":"no such \\u003cmetric\\u003e","errorSource":"downstream","status":404,"frames":[]}'
+        in (response.text)
+    )
+    assert response.json()["message"] == "no such <metric>"
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "shown"), [(0, "", 200), (0, "x", 500), (7, "", 500), (207, "", 207)]
+)
+async def test_a_status_that_is_none_is_guessed(said: int, error: str, shown: int) -> None:
+    response = await ask_frames(Result("A", arrow=(), status=said, error=error))
+    assert response.json()["results"]["A"]["status"] == shown
+
+
+async def test_a_frame_that_cannot_be_read_fails_its_own_result_only() -> None:
+    response = await ask_frames(Result("A", arrow=(b"no Arrow",)), Result("B", arrow=(write_arrow(CPU),)))
+    results = response.json()["results"]
+    assert response.status_code == 400
+    assert "cannot be read" in results["A"]["error"]
+    assert (results["A"]["status"], results["A"]["errorSource"]) == (500, "plugin")
+    assert len(results["B"]["frames"]) == 1
+
+
+async def test_queries_by_id_are_answered_with_the_files_just_as_they_came() -> None:
+    file = write_arrow(CPU)
+    for path, end in (("/api/tsdb/query", ""), ("/api/ds/query", "\n")):
+        response = await ask_frames(Result("A", arrow=(file,), meta_json='{"a":1}'), path=path, body=BODY)
+        expected = (
+            '{"results":{"A":{"refId":"A","meta":{"a":1},"series":null,"tables":null,"dataframes":["%s"]}}}'
+        )
+        assert response.text == expected % b64encode(file).decode() + end
+
+
+async def test_a_long_answer_of_frames_is_whole() -> None:
+    many = frame(n=np.arange(3 * SMALL_ANSWER))
+    response = await ask_frames(Result("A", arrow=(write_arrow(many),)))
+    assert response.json()["results"]["A"]["frames"][0]["data"]["values"] == [list(range(3 * SMALL_ANSWER))]
+
+
+@pytest.mark.parametrize(
+    ("uid", "status", "complaint"), [("nobody", 404, "Data source not found"), ("__expr__", 400, "__expr__")]
+)
+async def test_a_data_source_that_cannot_be_asked_by_uid_is_refused(
+    uid: str, status: int, complaint: str
+) -> None:
+    response = await ask_frames(body={"queries": [{"datasource": {"uid": uid}}]})
+    assert response.status_code == status
+    assert complaint in response.json()["message"]
+
+
+async def test_a_query_without_a_data_source_is_refused_by_name() -> None:
+    response = await ask_frames(body={"queries": [{"datasource": "probe"}, {"refId": "B"}]})
+    assert (response.status_code, response.json()) == (
+        400,
+        {
+            "message": "Query does not contain a valid data source identifier",
+            "messageId": "query.invalidDatasourceId",
+            "statusCode": 400,
+            "traceID": "",
+        },
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graftage.config import PluginSettings, Settings
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
-from graftage.server.running import _host_options
+from graftage.server.running import _host_options, _make_folders
 
 
 def test_settings_of_processes_reach_the_launch_of_every_plugin() -> None:
@@ -40,3 +40,11 @@ def test_settings_of_processes_reach_the_launch_of_every_plugin() -> None:
 
 def test_the_defaults_of_settings_are_those_of_a_launch() -> None:
     assert _host_options(Settings()).launch == LaunchOptions(socket_dir=usual_socket_dir())
+
+
+def test_only_the_owner_enters_the_folder_of_what_plugins_print(tmp_path: Path) -> None:
+    settings = Settings(socket_dir=tmp_path / "run" / "sockets", plugin_output=tmp_path / "log" / "plugins")
+    for _ in range(2):
+        _make_folders(settings)
+    assert (tmp_path / "run" / "sockets").is_dir()
+    assert (tmp_path / "log" / "plugins").stat().st_mode & 0o777 == 0o700

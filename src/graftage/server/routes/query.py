@@ -13,6 +13,7 @@ from starlette.responses import Response
 from graftage.backend.context import User
 from graftage.backend.query import QueryRequest, Result
 from graftage.query.execute import Answer, Ask, execute
+from graftage.query.frames_json import FramesResult, encode_frames_answer, frames_result
 from graftage.query.plan import Asked, DataSources, names_by_uid, plan, plan_by_id, plan_by_uid
 from graftage.query.tsdb_json import encode_answer
 from graftage.server.body import Model, flag, items, read_body, text
@@ -81,8 +82,6 @@ async def _shown_as_series(answer: Answer, *, end: bytes = b"") -> Response:
 
 
 async def _shown_as_frames(answer: Answer) -> Response:
-    from graftage.query.frames_json import encode_frames_answer  # TMP
-
     results = await _read_frames(list(answer.results.values()))
     status = answer.status if answer.status != 200 or not any(one.error for one in results) else 400
     rows = sum(1 + len(frame) * len(frame.fields) for result in results for frame in result.frames)
@@ -93,9 +92,7 @@ async def _shown_as_frames(answer: Answer) -> Response:
     )
 
 
-async def _read_frames(results: Sequence[Result]) -> list[FramesResult]:  # noqa: F821 TMP
-    from graftage.query.frames_json import frames_result  # TMP
-
+async def _read_frames(results: Sequence[Result]) -> list[FramesResult]:
     if sum(len(file) for result in results for file in result.arrow or ()) <= _SMALL_FRAMES:
         return list(map(frames_result, results))
     return await asyncio.to_thread(lambda: list(map(frames_result, results)))
