@@ -25,13 +25,17 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def started_host(executable: Path, folder: Path, behaviour: str = "") -> subprocess.Popen[str]:
+def started_host(
+    executable: Path, folder: Path, behaviour: str = "", *, stdin: int | None = None, **variables: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, HOST, executable, folder],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=os.environ | {"BEHAVIOUR": behaviour},
+        env=os.environ | {"BEHAVIOUR": behaviour, **variables},
+        process_group=0,  # a signal that strays into the host's group must not hit the tests
     )
 
 
@@ -42,10 +46,11 @@ def say(host: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("behaviour", ["", "deaf-to-term,child,session-child,daemon"])
+@pytest.mark.parametrize("variables", [{}, {"SHARED_GROUP": "yes"}], ids=["own-group", "shared-group"])
 def test_a_host_that_is_killed_leaves_no_process_and_no_socket(
-    tmp_path: Path, folder: Path, number: signal.Signals, behaviour: str
+    tmp_path: Path, folder: Path, number: signal.Signals, behaviour: str, variables: dict[str, str]
 ) -> None:
-    with started_host(plain_plugin(tmp_path), folder, behaviour) as host:
+    with started_host(plain_plugin(tmp_path), folder, behaviour, **variables) as host:
         assert say(host) == "begun"
         plugin = int(say(host))
         pids = folder / "pids"
@@ -55,6 +60,7 @@ def test_a_host_that_is_killed_leaves_no_process_and_no_socket(
         )
         everybody = descendants_of(host.pid)
         assert plugin in everybody
+        assert os.getpgid(plugin) == (host.pid if variables else plugin)
         assert len(everybody) >= 2 + count
         os.kill(host.pid, number)
         eventually(lambda: not any(is_alive(pid) for pid in everybody), timeout=5.0, what="all are gone")
@@ -90,3 +96,15 @@ def test_a_host_that_is_killed_while_it_starts_a_plugin_leaves_nothing(
     pids = folder / "pids"
     late = [int(line) for line in pids.read_text().split()] if pids.exists() else []
     eventually(lambda: not any(is_alive(pid) for pid in late), timeout=3.0, what="late ones are gone")
+
+
+def test_a_plugin_has_the_hosts_own_stdin(tmp_path: Path, folder: Path) -> None:
+    plugin = script(tmp_path, "open(os.environ['PIDS'], 'w').write(sys.stdin.readline())\ntime.sleep(60)")
+    read, write = os.pipe()
+    os.write(write, b"typed\n")
+    with started_host(plugin, folder, stdin=read) as host:
+        file = folder / "pids"
+        eventually(lambda: file.exists() and file.read_text() == "typed\n", what="the line is read")
+        host.kill()
+    os.close(read)
+    os.close(write)

@@ -41,6 +41,13 @@ async def test_a_plugin_is_asked_then_told_then_killed(
     assert str(await running.wait_exit()) == status
 
 
+async def test_without_any_grace_a_plugin_is_killed_at_once(start: Any, plugin: Path) -> None:
+    async with start(plugin, behaviour="deaf-to-term", stop_grace=0.0, term_grace=0.0) as running:
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.9
+    assert str(await running.wait_exit()) == "signal 9 (SIGKILL)"
+
+
 async def test_a_stopped_process_is_killed_in_time(start: Any, plugin: Path) -> None:
     async with start(plugin) as running:
         os.kill(running.pid, signal.SIGSTOP)
@@ -215,6 +222,16 @@ async def test_the_socket_folder_of_a_killed_warden_is_removed(
         os.kill(parent_of(running.pid), signal.SIGKILL)
         await running.wait_exit()
     assert os.listdir(base) == []
+
+
+async def test_in_the_hosts_group_the_plugin_alone_gets_the_signal_and_still_leaves_nothing(
+    start: Any, plugin: Path
+) -> None:
+    async with start(plugin, behaviour="deaf-to-shutdown,child", shared_group=True) as running:
+        assert os.getpgid(running.pid) == os.getpgrp()
+        (pid,) = await left(running.pid)
+    assert str(await running.wait_exit()) == "signal 15 (SIGTERM)"
+    assert not is_alive(pid)
 
 
 async def left(pid: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 Three eras of the plugin system: `old` is go-plugin of early 2018 (before version negotiation and the
 Shutdown service), `grafana6` its release 1.0.1, `current` its newest. Each builds the same two programs,
-`plugin` and `host`.
+`plugin` and `host`. Beside them `judge` reads frames with Grafana's own libraries.
 """
 
 from __future__ import annotations
@@ -22,24 +22,40 @@ BUILD = Path(__file__).parents[2] / "build" / "interop"
 
 def build(era: str) -> Path:
     """The folder with `plugin` and `host` of that era. Without Go it skips the test, or fails it in CI."""
+    return _built(era, ERAS[era], "plugin", "host")
+
+
+def build_judge() -> Path:
+    """The program `judge`; without Go as above."""
+    return _built("sdata", "sdata.mod", "judge") / "judge"
+
+
+def _built(name: str, modules: str, *programs: str) -> Path:
     go = shutil.which("go")
     if go is None:
         if os.environ.get("CI"):
             pytest.fail("no `go` on PATH; the interoperability tests need it in CI")
         pytest.skip("no `go` on PATH; install Go 1.24 or later to test against real Go plugins and hosts")
-    folder = BUILD / era
+    folder = BUILD / name
     stamp = folder / "sources"
     digest = _digest()
     if not stamp.is_file() or stamp.read_text() != digest:
         folder.mkdir(parents=True, exist_ok=True)
         built = subprocess.run(
-            [go, "build", f"-modfile={ERAS[era]}", "-o", f"{folder}/", "./plugin", "./host"],
+            [
+                go,
+                "build",
+                f"-modfile={modules}",
+                "-o",
+                f"{folder}/",
+                *(f"./{program}" for program in programs),
+            ],
             cwd=SOURCES,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert built.returncode == 0, f"go build of the {era} programs failed:\n{built.stderr}"
+        assert built.returncode == 0, f"go build of the {name} programs failed:\n{built.stderr}"
         stamp.write_text(digest)
     return folder
 

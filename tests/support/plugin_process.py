@@ -87,14 +87,16 @@ async def started(
     *,
     environment: Mapping[str, str | None] | None = None,
     arguments: tuple[str, ...] = (),
+    versions: tuple[int, ...] = (1,),
 ) -> AsyncIterator[PluginProcess]:
     """Run this program text as `folder`/plugin.py, its socket in `folder` as well; gone when the block ends.
 
-    environment: what differs from a host's; None takes a variable away.
+    environment: what differs from a host's; None takes a variable away. versions: of the protocol, as the
+    host offers them.
     """
     path = folder / "plugin.py"
     path.write_text(script)
-    usual = plugin_environment(os.environ, {"TMPDIR": str(folder)}, versions=(1, 2))
+    usual = plugin_environment(os.environ, {"TMPDIR": str(folder)}, versions=versions)
     settings = {name: value for name, value in (usual | dict(environment or {})).items() if value is not None}
     process = subprocess.Popen(  # noqa: ASYNC220 - starting takes a moment, and the pipes have threads
         [sys.executable, str(path), *arguments],

@@ -1,6 +1,7 @@
 """A host in a process of its own, for tests that kill it: `small_host.py <executable> <folder>`.
 
-It prints the plugin's pid when that runs, and then waits.
+It prints the plugin's pid when that runs, and then waits. With SHARED_GROUP in its environment, the plugin is
+in its process group.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ async def main() -> None:
             "TMPDIR": sys.argv[2],
             "PIDS": f"{sys.argv[2]}/pids",
             "BEHAVIOUR": os.environ.get("BEHAVIOUR", ""),
-        }
+        },
+        shared_group="SHARED_GROUP" in os.environ,
     )
     print("begun", flush=True)
     async with launch(

@@ -109,6 +109,55 @@ def test_a_duration_is_a_number_of_seconds_above_zero(value):
     assert f"got {value!r}" in str(raised.value)
 
 
+def test_what_concerns_processes_is_read_from_file_and_environment(tmp_path):
+    path = tmp_path / "graftage.toml"
+    path.write_text(
+        "stop_grace = 5\nterm_grace = 0\nsocket_dir = '/run/g'\ninherit_environment = false\n"
+        "log_line_limit = 4096\nlog_rate = 10\nlog_burst = 20.5\nplugin_output = 'out'\n"
+    )
+    made = load_settings(path, {}, {})
+    assert made == Settings(
+        stop_grace=5.0,
+        term_grace=0.0,
+        socket_dir=Path("/run/g"),
+        inherit_environment=False,
+        log_line_limit=4096,
+        log_rate=10.0,
+        log_burst=20.5,
+        plugin_output=tmp_path / "out",
+    )
+    variables = {
+        "GRAFTAGE_STOP_GRACE": "5",
+        "GRAFTAGE_TERM_GRACE": "0",
+        "GRAFTAGE_SOCKET_DIR": "/run/g",
+        "GRAFTAGE_INHERIT_ENVIRONMENT": "False",
+        "GRAFTAGE_LOG_LINE_LIMIT": "4096",
+        "GRAFTAGE_LOG_RATE": "10",
+        "GRAFTAGE_LOG_BURST": "20.5",
+        "GRAFTAGE_PLUGIN_OUTPUT": str(tmp_path / "out"),
+    }
+    assert load_settings(None, variables, {}) == made
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("stop_grace = -1", "key 'stop_grace': expected seconds, from 0 to 86400, got -1"),
+        ("term_grace = 'nan'", "key 'term_grace': expected seconds, from 0 to 86400, got 'nan'"),
+        ("inherit_environment = 0", "key 'inherit_environment': expected true or false, got 0"),
+        ("inherit_environment = 'no'", "key 'inherit_environment': expected true or false, got 'no'"),
+        ("log_line_limit = 0", "key 'log_line_limit': expected bytes, a whole number from 1024 to"),
+        ("log_line_limit = 2000.5", "key 'log_line_limit': expected bytes, a whole number"),
+        ("log_rate = 0", "key 'log_rate': expected lines, from 1 to"),
+        ("log_burst = true", "key 'log_burst': expected lines, from 1 to"),
+        ("plugin_output = ''", "key 'plugin_output': expected a folder, got ''"),
+        ("socket_dir = '/" + "x" * 100 + "'", "key 'socket_dir': expected a folder with a path of"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_key(tmp_path, line, expected):
+    assert expected in complaint(tmp_path, line)
+
+
 def test_a_wrong_value_in_the_environment_names_the_variable():
     with pytest.raises(
         SettingsError, match=r"environment variable GRAFTAGE_LOG_FORMAT: .*text, json, got 'xml'"

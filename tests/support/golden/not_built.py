@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from support.golden.cases import Case
 from support.golden.found_plugins import found_plugins
 from support.golden.observation import Observation
 from support.golden.our_sources import written_source
@@ -102,13 +103,36 @@ def _needs_credentials(situation: Situation, seen: Observation) -> bool:
 
 
 def _needs_provisioning(situation: Situation, seen: Observation) -> bool:
-    provisioned = any(name.startswith("provisioning/") for name in situation.setup.files)
-    concerned = situation.case.request is None or situation.is_query or "datasources" in situation.route
-    return provisioned and concerned
+    """Is it about a data source that only the files make, or about how the server read them?"""
+    if not any(name.startswith("provisioning/datasources/") for name in situation.setup.files):
+        return False
+    case = situation.case
+    if case.request is None:
+        refused = case.exit_code is not None and seen.exit_code is None
+        return refused or any("rovisioning" in line for line in case.log or ())
+    shown = {*situation.data_source_ids, *_shown_ids(case)}
+    is_read_only = "read-only" in (situation.message or "")
+    return is_read_only or not shown <= known_ids(situation.before)
 
 
-def _needs_settings(situation: Situation, seen: Observation) -> bool:
-    return any(not section.startswith("plugin.") for section in situation.setup.ini)
+def _shown_ids(case: Case) -> set[int]:
+    """The data sources that the recorded answer shows."""
+    body = case.response.json() if case.response else None
+    entries = body if isinstance(body, list) else [body]
+    return {entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), int)}
+
+
+def _names_user(situation: Situation, seen: Observation) -> bool:
+    """Was the server behind a data source told who asks, because the settings say so?"""
+    wanted = situation.setup.ini.get("dataproxy", {}).get("send_user_header") == "true"
+    headers = [name for one in situation.case.upstream_requests or () for name, _ in one.get("headers", ())]
+    return wanted and "X-Grafana-User" in headers
+
+
+def _keeps_to_whitelist(situation: Situation, seen: Observation) -> bool:
+    """Was a server refused that the settings do not list?"""
+    listed = "data_source_proxy_whitelist" in situation.setup.ini.get("security", {})
+    return listed and situation.status == 403 and situation.route.startswith("/api/datasources/proxy/")
 
 
 def _shows_cause(situation: Situation, seen: Observation) -> bool:
@@ -139,6 +163,7 @@ FEATURES: Sequence[Feature] = (
     Feature("plugins of protocol v2", _speaks_v2),
     Feature(CREDENTIALS, _needs_credentials),
     Feature("provisioning files", _needs_provisioning),
-    Feature("Grafana's settings file", _needs_settings),
+    Feature("the user's name in the proxy", _names_user),
+    Feature("the proxy's list of servers", _keeps_to_whitelist),
     Feature("causes in development mode", _shows_cause),
 )

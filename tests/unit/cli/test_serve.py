@@ -25,15 +25,28 @@ def settings(*flags: str) -> Settings:
     return read_settings(parser.parse_args(["serve", *flags]))
 
 
-def test_every_setting_but_the_plugins_own_has_a_flag():
-    assert {field.name for field in fields(Settings)} - {"plugin"} == {"plugins", *FLAGS}
+# Set once for an installation, in the file or in the environment of the service.
+WITHOUT_FLAG = {
+    "plugin",
+    "stop_grace",
+    "term_grace",
+    "inherit_environment",
+    "log_line_limit",
+    "log_rate",
+    "log_burst",
+}
+WITHOUT_DEFAULT = {"socket_dir": "$PLUGIN_UNIX_SOCKET_DIR", "plugin_output": "(none)"}
+
+
+def test_every_setting_has_a_flag_unless_it_is_set_once_for_all():
+    assert {field.name for field in fields(Settings)} - WITHOUT_FLAG == {"plugins", *FLAGS}
 
 
 @pytest.mark.parametrize("key", FLAGS)
 def test_the_help_of_a_flag_tells_its_default(key):
     default = getattr(Settings(), key)
     if default is None:
-        assert "in the data folder" in FLAGS[key]
+        assert WITHOUT_DEFAULT.get(key, "in the data folder") in FLAGS[key]
     else:
         assert f"({f'{default:g}' if isinstance(default, float) else default})" in FLAGS[key]
 
@@ -101,6 +114,15 @@ def test_a_file_in_place_of_our_plugin_folder_is_told(refused, tmp_path):
 def test_a_data_folder_that_cannot_be_made_is_told(refused, tmp_path):
     (tmp_path / "file").write_text("")
     assert "cannot make the data folder" in refused("--data", str(tmp_path / "file" / "data"))
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"), [("--socket-dir", "socket_dir"), ("--plugin-output", "plugin_output")]
+)
+def test_a_folder_for_plugins_that_cannot_be_made_is_told(refused, tmp_path, flag, key):
+    (tmp_path / "file").write_text("")
+    complaint = refused(flag, str(tmp_path / "file" / "x"))
+    assert f"cannot make {tmp_path}/file/x, the folder of {key}: Not a directory" in complaint
 
 
 def test_a_database_that_is_none_is_told(refused, tmp_path):

@@ -78,6 +78,16 @@ async def test_the_last_hundred_lines_are_kept_whatever_was_logged(caplog: pytes
     ]
 
 
+async def test_a_log_that_is_switched_off_misses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    stderr = Stderr(log(burst=2), line_limit=10_000)
+    caplog.set_level(logging.CRITICAL + 1, LOGGER.name)
+    stderr.feed(b"a line\n" * 10)
+    caplog.set_level(1, LOGGER.name)
+    stderr.finish()
+    assert not caplog.messages
+    assert len(stderr.tail) == 10
+
+
 async def test_long_lines_use_up_more_of_the_allowance(caplog: pytest.LogCaptureFixture) -> None:
     stderr = Stderr(log(burst=11), line_limit=100_000)
     stderr.feed(b"x" * 10_000 + b"\n" + b"y\n" + b"z\n")

@@ -98,6 +98,13 @@ def test_anything_altered_is_complained_about(seen: Observation, complaint: str)
     assert re.search(complaint, " ".join(complaints(recorded(CASE), seen)))
 
 
+def test_requests_to_the_server_behind_may_arrive_in_any_order() -> None:
+    one, two = {**UPSTREAM, "body": "1"}, {**UPSTREAM, "body": "2"}
+    both = dataclasses.replace(CASE, upstream_requests=(one, two))
+    assert not complaints(recorded(both), altered(upstream_requests=(two, one)))
+    assert complaints(recorded(both), altered(upstream_requests=(two, two)))
+
+
 def test_a_plugin_that_was_asked_unexpectedly_is_noticed() -> None:
     quiet = dataclasses.replace(CASE, plugin_request=None)
     assert "called 1 times, expected 0" in complaints(recorded(quiet), SEEN)[0]

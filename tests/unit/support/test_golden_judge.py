@@ -26,6 +26,16 @@ def case(
     return Case("n", engine, "s", 1, request=Request(method, path), response=response)
 
 
+def told_upstream(header: str) -> Case:
+    """A call through the proxy in which the server behind got this header."""
+    request = {"method": "GET", "path": "/x", "headers": [[header, "x"]], "body": ""}
+    return dataclasses.replace(case("/api/datasources/proxy/1/x"), upstream_requests=(request,))
+
+
+def logged(line: str) -> Case:
+    return Case("n", "7.5.5", "s", 1, log=(line,))
+
+
 @pytest.mark.parametrize(
     ("path", "feature"),
     [
@@ -73,7 +83,8 @@ def test_what_depends_on_something_unbuilt_is_not_built_only_while_it_is_in_the_
     [
         (Setup(anonymous_role=None), 401, '{"message":"Unauthorized"}'),
         (Setup(app_mode="development"), 500, '{"error":"x","message":"Metric request error"}'),
-        (Setup(files={"provisioning/datasources/a.yaml": ""}), 200, "[]"),
+        (Setup(files={"provisioning/datasources/a.yaml": ""}), 200, '[{"id":1}]'),
+        (Setup(files={"provisioning/datasources/a.yaml": ""}), 403, '{"message":"a read-only one"}'),
     ],
 )
 def test_what_a_setup_asks_for_is_not_built_only_where_it_matters(
@@ -84,6 +95,29 @@ def test_what_a_setup_asks_for_is_not_built_only_where_it_matters(
     assert judge(concerned, wrong).verdict is Verdict.NOT_BUILT
     assert judge(Situation(case("/api/health"), setup=setup), wrong).verdict is Verdict.DIFFERENT
     assert judge(dataclasses.replace(concerned, setup=Setup()), wrong).verdict is Verdict.DIFFERENT
+
+
+WHITELIST = Setup(ini={"security": {"data_source_proxy_whitelist": "a:80"}})
+USER_HEADER = Setup(ini={"dataproxy": {"send_user_header": "true"}})
+PROVISIONED = Setup(files={"provisioning/datasources/a.yaml": ""})
+
+
+@pytest.mark.parametrize(
+    ("setup", "recorded", "verdict"),
+    [
+        (WHITELIST, case("/api/datasources/proxy/1/x", status=403), Verdict.NOT_BUILT),
+        (WHITELIST, case("/api/datasources/proxy/1/x"), Verdict.DIFFERENT),
+        (WHITELIST, case("/api/datasources", status=403), Verdict.DIFFERENT),
+        (USER_HEADER, told_upstream("X-Grafana-User"), Verdict.NOT_BUILT),
+        (USER_HEADER, told_upstream("User-Agent"), Verdict.DIFFERENT),
+        (PROVISIONED, case("/api/datasources", "[]"), Verdict.DIFFERENT),
+        (PROVISIONED, logged('msg="inserting" logger=provisioning.datasources'), Verdict.NOT_BUILT),
+        (PROVISIONED, logged('msg="something else"'), Verdict.DIFFERENT),
+    ],
+)
+def test_settings_and_files_excuse_only_what_they_say(setup: Setup, recorded: Case, verdict: Verdict) -> None:
+    wrong = Observation(Answer(418, "text/plain"))
+    assert judge(Situation(recorded, setup=setup), wrong).verdict is verdict
 
 
 def test_every_feature_has_a_name_of_its_own() -> None:
