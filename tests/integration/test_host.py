@@ -124,7 +124,7 @@ async def test_a_plugin_that_is_killed_is_back_in_about_a_second_and_a_query_mea
 async def test_a_plugin_that_exits_during_a_query_fails_that_one_and_answers_the_next(plugins):
     probe(plugins)
     async with host(plugins) as running:
-        with pytest.raises(PluginUnavailable, match=r"the query broke off: .* ended with status 3"):
+        with pytest.raises(PluginUnavailable, match=r"the call broke off: .* ended with status 3"):
             await running.query(PROBE, asking(exit=3), timeout=20)
         assert (await running.query(PROBE, ANSWER, timeout=20))[0].error == "as told"
 
@@ -160,10 +160,10 @@ async def test_a_plugin_without_a_file_to_launch_has_failed_and_comes_up_once_it
 
 
 async def test_a_plugin_for_another_protocol_has_failed_at_its_first_start(plugins):
-    program(plugins, "later", "#!/bin/sh\necho '1|2|unix|/tmp/none|grpc|'\nexec sleep 100\n")
+    program(plugins, "later", "#!/bin/sh\necho '1|3|unix|/tmp/none|grpc|'\nexec sleep 100\n")
     async with host(plugins) as running:
         failed = await reach(running, "later", State.FAILED)
-        assert "application protocol 2" in failed.reason
+        assert "application protocol 3" in failed.reason
         with pytest.raises(PluginUnavailable, match="plugin 'later' is failed"):
             await running.query("later", ANSWER, timeout=20)
 

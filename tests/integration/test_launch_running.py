@@ -173,7 +173,7 @@ async def test_a_failed_call_whose_channel_is_closed_before_the_reason_is_known_
     server.add_insecure_port(f"unix:{tmp_path}/s")
     await server.start()
     channel = grpc.aio.insecure_channel(f"unix:{tmp_path}/s")
-    client = PluginClient("test-plugin", channel, asyncio.get_running_loop().create_future())
+    client = PluginClient("test-plugin", channel, asyncio.get_running_loop().create_future(), 1)
     call = asyncio.ensure_future(client.query(REQUEST, timeout=5))
     await looked_into.wait()
     await channel.close()

@@ -138,9 +138,10 @@ async def test_records_of_a_query_carry_its_fields_and_no_secret(tmp_path: Path)
     async with started(PLUGIN, tmp_path) as plugin, plugin.channel() as channel:
         await ask(channel, {"A": model("fail")}, decryptedSecureJsonData={"token": "hush-hush"})
 
-        told, failed, answered = [
+        begun, told, failed, answered = [
             record for record in plugin.records() if record.get("endpoint") == "queryData"
         ]
+        assert (begun["@level"], begun["@message"]) == ("debug", "request started")
         assert (told["@module"], told["@level"], told["city"]) == ("weather", "info", "Köln")
         for record in (told, failed):
             assert (record["pluginId"], record["refId"], record["dsName"]) == ("acme", "A", "weather")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +62,10 @@ class ScriptedProcess:
 
     def die(self) -> None:
         self.exited.set()
+
+
+async def query(process: ScriptedProcess, seconds: float) -> tuple[Result, ...]:
+    return await process.query(REQUEST, timeout=seconds)
 
 
 class Nursery:
@@ -161,10 +165,10 @@ async def test_a_first_start_that_fails_is_tried_again_and_its_reason_is_shown_u
 async def test_a_query_waits_for_a_plugin_that_starts(nursery):
     nursery.open.clear()
     async with supervised(nursery) as supervisor:
-        query = asyncio.create_task(supervisor.query(REQUEST, timeout=10))
+        asked = asyncio.create_task(supervisor.call(query, timeout=10))
         await until(supervisor, State.STARTING)
         nursery.open.set()
-        assert await query == ANSWER
+        assert await asked == ANSWER
 
 
 async def test_a_query_waits_for_a_plugin_that_backs_off(nursery):
@@ -173,7 +177,7 @@ async def test_a_query_waits_for_a_plugin_that_backs_off(nursery):
         await until(supervisor, State.RUNNING)
         nursery.processes[0].die()
         await until(supervisor, State.BACKING_OFF)
-        assert await supervisor.query(REQUEST, timeout=10) == ANSWER
+        assert await supervisor.call(query, timeout=10) == ANSWER
         assert [process.asked for process in nursery.processes] == [0, 1]
 
 
@@ -181,7 +185,7 @@ async def test_nothing_is_sent_to_a_process_whose_end_was_not_noticed_yet(nurser
     async with supervised(nursery) as supervisor:
         await until(supervisor, State.RUNNING)
         nursery.processes[0].die()  # the supervisor's task has had no chance to see it
-        assert await supervisor.query(REQUEST, timeout=10) == ANSWER
+        assert await supervisor.call(query, timeout=10) == ANSWER
         assert [process.asked for process in nursery.processes] == [0, 1]
 
 
@@ -192,7 +196,7 @@ async def test_a_query_that_waited_in_vain_is_told_state_exit_and_last_words(nur
         nursery.processes[0].die()
         await until(supervisor, State.STARTING, restarts=1)
         with pytest.raises(PluginUnavailable) as refusal:
-            await supervisor.query(REQUEST, timeout=0.05)
+            await supervisor.call(query, timeout=0.05)
         assert str(refusal.value) == (
             "plugin 'a-ds' is starting: its process ended with status 3; the last it wrote to stderr: "
             'the disk is full / Traceback (most recent call last): /   File "tool.py", line 1, in <module> / '
@@ -209,7 +213,7 @@ async def test_a_query_does_not_wait_for_a_start_that_comes_after_its_time(nurse
             with pytest.raises(
                 PluginUnavailable, match=r"backing off, to be started again in (20\.0|19\.\d) s"
             ):
-                await supervisor.query(REQUEST, timeout=15)
+                await supervisor.call(query, timeout=15)
 
 
 async def test_a_query_to_a_plugin_that_has_failed_is_told_so_at_once(nursery):
@@ -218,19 +222,19 @@ async def test_a_query_to_a_plugin_that_has_failed_is_told_so_at_once(nursery):
         await until(supervisor, State.FAILED)
         async with asyncio.timeout(5):
             with pytest.raises(PluginUnavailable, match=r"is failed, .*: chmod \+x it"):
-                await supervisor.query(REQUEST, timeout=60)
+                await supervisor.call(query, timeout=60)
 
 
 async def test_a_query_that_waits_is_told_when_the_plugin_fails(nursery):
     nursery.open.clear()
     nursery.failures = [Hopeless("chmod +x it")]
     async with supervised(nursery) as supervisor:
-        query = asyncio.create_task(supervisor.query(REQUEST, timeout=60))
+        asked = asyncio.create_task(supervisor.call(query, timeout=60))
         await asyncio.sleep(0)
         nursery.open.set()
         async with asyncio.timeout(5):
             with pytest.raises(PluginUnavailable, match="is failed"):
-                await query
+                await asked
 
 
 async def test_a_plugin_that_has_failed_is_tried_again_after_the_longest_wait(nursery):
@@ -250,10 +254,57 @@ async def test_a_death_during_a_call_fails_that_call_once_and_tells_how_the_proc
             raise PluginUnavailable("connection lost")
 
         process.answer = crash
-        with pytest.raises(PluginUnavailable, match=r"the query broke off: .* ended with status 3; .* bye"):
-            await supervisor.query(REQUEST, timeout=10)
-        assert await supervisor.query(REQUEST, timeout=10) == ANSWER
+        with pytest.raises(PluginUnavailable, match=r"the call broke off: .* ended with status 3; .* bye"):
+            await supervisor.call(query, timeout=10)
+        assert await supervisor.call(query, timeout=10) == ANSWER
         assert [process.asked for process in nursery.processes] == [1, 1]
+
+
+async def test_what_comes_in_pieces_waits_for_a_plugin_that_starts_and_has_no_limit_of_time(nursery):
+    async def count(process: ScriptedProcess, seconds: float | None) -> AsyncGenerator[object, None]:
+        yield process.pid
+        yield seconds
+
+    nursery.open.clear()
+    async with supervised(nursery) as supervisor:
+        pieces = supervisor.pieces(count, timeout=None)
+        first = asyncio.ensure_future(anext(pieces))
+        await until(supervisor, State.STARTING)
+        nursery.open.set()
+        assert await first == 100
+        assert [piece async for piece in pieces] == [None]
+
+
+async def test_a_death_between_two_pieces_tells_how_the_process_ended(nursery):
+    async def break_off(process: ScriptedProcess, _: float | None) -> AsyncGenerator[int, None]:
+        yield 1
+        process.die()
+        raise PluginUnavailable("connection lost")
+
+    async with supervised(nursery) as supervisor:
+        pieces = supervisor.pieces(break_off, timeout=None)
+        assert await anext(pieces) == 1
+        with pytest.raises(PluginUnavailable, match=r"the call broke off: .* ended with status 3; .* bye"):
+            await anext(pieces)
+
+
+async def test_who_has_enough_of_the_pieces_closes_what_makes_them(nursery):
+    closed = asyncio.Event()
+
+    async def endless(_: ScriptedProcess, seconds: float | None) -> AsyncGenerator[float | None, None]:
+        try:
+            while True:
+                yield seconds
+        finally:
+            closed.set()
+
+    async with supervised(nursery) as supervisor:
+        pieces = supervisor.pieces(endless, timeout=60)
+        left = await anext(pieces)
+        assert left is not None
+        assert 0 < left <= 60
+        await pieces.aclose()
+        assert closed.is_set()
 
 
 async def test_a_call_that_fails_while_the_process_lives_keeps_its_own_error(nursery):
@@ -266,7 +317,7 @@ async def test_a_call_that_fails_while_the_process_lives_keeps_its_own_error(nur
 
             nursery.processes[0].answer = fail
             with pytest.raises(type(error), match=str(error)):
-                await supervisor.query(REQUEST, timeout=0.05)
+                await supervisor.call(query, timeout=0.05)
         assert supervisor.status.restarts == 0
 
 
@@ -275,11 +326,11 @@ async def test_a_stop_ends_the_wait_of_queries_and_leaves_nothing(nursery):
         await until(supervisor, State.RUNNING)
         nursery.processes[0].die()
         await until(supervisor, State.BACKING_OFF)
-        query = asyncio.create_task(supervisor.query(REQUEST, timeout=60))
+        asked = asyncio.create_task(supervisor.call(query, timeout=60))
         await asyncio.sleep(0)
         supervisor.stop()
         with pytest.raises(PluginUnavailable, match="plugin 'a-ds' is stopped"):
-            await query
+            await asked
     assert supervisor.status.state is State.STOPPED
     assert (len(nursery.processes), nursery.gone) == (1, 1)
 

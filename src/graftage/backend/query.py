@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from graftage.backend.context import DataSourceSettings, PluginContext
 from graftage.data.series import Series
 from graftage.data.table import Table
+
+
+class FrameFormat(IntEnum):
+    """How the frames of an answer are written in version 2. The numbers are those on the wire."""
+
+    ARROW = 0
+    JSON = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +47,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class QueryRequest:
-    """Queries to one data source, or one app, over one time range: one call to one plugin."""
+    """Queries to one data source, or one app, over one time range: one call to one plugin.
+
+    frame_format: how the host wants the frames written; what comes in another format is of no use to it.
+    """
 
     time_range: TimeRange
     context: PluginContext
     queries: tuple[Query, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
+    frame_format: int = FrameFormat.ARROW
 
     @property
     def data_source(self) -> DataSourceSettings:

@@ -1,4 +1,4 @@
-"""Columns of any usual Python kind as fields of a frame: lists, tuples, `array.array`, NumPy arrays."""
+"""Columns of Python values as fields of a frame: lists, tuples, `array.array`, NumPy arrays."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graftage.data.durations import counts_from_durations
 from graftage.data.frame import Field, FieldType, Frame
+from graftage.data.json_text import checked_json, json_text, not_text
+from graftage.data.moments import moments_from_array, moments_from_counts
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-# The first and the last moment that fit in 64 bits of nanoseconds.
-_FIRST: Final = np.datetime64("1677-09-21T00:12:43.145225", "us")
-_LAST: Final = np.datetime64("2262-04-11T23:47:16.854775", "us")
 # By the kind of element, in words: what a column of them becomes.
 _INTEGER, _NUMBER, _BOOL, _TEXT, _TIME = "integers", "numbers", "bools", "text", "times"
 _FILLERS: Final[Mapping[str, object]] = {
@@ -30,17 +31,22 @@ def frame_from_columns(columns: Mapping[str, object], *, name: str = "", ref_id:
     """A frame with a field for each column, in their order.
 
     None is a missing value. Integers and floats in one column become float64; a `date`, and a `datetime`
-    without a time zone, are in UTC. Raises ValueError naming the column that is none, or that is as long as
-    no other.
+    without a time zone, are in UTC; a member of an Enum is its value. Raises ValueError naming the column
+    that is none, or that is as long as no other.
     """
-    fields = tuple(field_from_values(str(column), values) for column, values in columns.items())
+    fields = [field_from_values(str(column), values) for column, values in columns.items()]
+    return frame_of_columns(fields, name=name, ref_id=ref_id)
+
+
+def frame_of_columns(fields: Sequence[Field], *, name: str = "", ref_id: str = "") -> Frame:
+    """The frame of these fields. Raises ValueError naming the one that is as long as no other."""
     for field in fields[1:]:
         if len(field) != len(fields[0]):
             raise ValueError(
                 f"column {field.name!r} has {len(field)} values where column {fields[0].name!r} has "
                 f"{len(fields[0])}; expected columns of one length"
             )
-    return Frame(fields, name, ref_id)
+    return Frame(tuple(fields), name, ref_id)
 
 
 def field_from_values(name: str, values: object) -> Field:
@@ -65,6 +71,41 @@ def field_from_values(name: str, values: object) -> Field:
             raise _no_column(name, values)
 
 
+def json_field(name: str, values: object) -> Field:
+    """One column of JSON: text and bytes that are JSON, and other values of which JSON is made.
+
+    Raises ValueError naming the column.
+    """
+    match values:
+        case str() | bytes() | bytearray() | Mapping() | set() | frozenset():
+            raise _no_column(name, values)
+        case np.ndarray():
+            items = values.tolist()
+        case Iterable():
+            items = list(values)
+        case _:
+            raise _no_column(name, values)
+    valid = np.array([item is not None for item in items], np.bool_)
+    texts = np.empty(len(items), object)
+    texts[:] = [_as_json(name, item) for item in items]
+    return Field(name, FieldType.JSON, checked_json(name, texts, valid), None if valid.all() else valid)
+
+
+def _as_json(name: str, item: object) -> str:
+    match item:
+        case None:
+            return ""
+        case str():
+            return item
+        case bytes() | bytearray():
+            try:
+                return item.decode()
+            except UnicodeDecodeError as error:
+                raise not_text(name, error) from error
+        case _:
+            return json_text(name, item)
+
+
 def _field_from_array(name: str, values: NDArray[Any]) -> Field:
     if values.ndim != 1:
         raise ValueError(f"column {name!r} is an array of shape {values.shape}; expected a flat one")
@@ -78,29 +119,25 @@ def _field_from_array(name: str, values: NDArray[Any]) -> Field:
             kind = FieldType.FLOAT32 if values.dtype.itemsize <= 4 else FieldType.FLOAT64
             return Field(name, kind, values.astype(kind.dtype, copy=False))
         case "M":
-            return _field_from_moments(name, values)
+            return Field(name, FieldType.TIME, *moments_from_array(name, values))
+        case "m":
+            counts, valid, unit = counts_from_durations(name, values)
+            return Field(name, FieldType.INT64, counts, valid, config={"unit": unit})
         case "U" | "O" | "T":
             return _field_from_list(name, values.tolist())
         case _:
             raise ValueError(
-                f"column {name!r} is an array of {values.dtype}; expected numbers, bools, datetime64 or text"
+                f"column {name!r} is an array of {values.dtype}; expected numbers, bools, text, datetime64 "
+                "or timedelta64"
             )
 
 
-def _field_from_moments(name: str, values: NDArray[Any]) -> Field:
-    valid = ~np.isnat(values)
-    outside = valid & ~((values >= _FIRST) & (values <= _LAST))
-    if outside.any():
-        raise _out_of_range(name, values[outside][0])
-    nanoseconds = values.astype("datetime64[ns]")
-    if valid.all():
-        return Field(name, FieldType.TIME, nanoseconds)
-    nanoseconds[~valid] = np.datetime64(0, "ns")
-    return Field(name, FieldType.TIME, nanoseconds, valid)
-
-
 def _field_from_list(name: str, values: Sequence[object]) -> Field:
+    if any(isinstance(value, Enum) for value in values):
+        values = [value.value if isinstance(value, Enum) else value for value in values]
     kind = _kind_of(name, values)
+    if kind == _TIME:  # pandas' NaT is a datetime, which is not equal to itself
+        values = [value if value == value else None for value in values]
     missing = any(value is None for value in values)
     valid = np.array([value is not None for value in values], np.bool_) if missing else None
     filler = _FILLERS[kind]
@@ -144,11 +181,8 @@ def _moments(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:
             f"column {name!r} mixes datetimes with and without a time zone; give all of them one, such as "
             "datetime.UTC"
         )
-    microseconds = np.array([(_in_utc(value) - _EPOCH) // _MICROSECOND for value in values], "datetime64[us]")
-    outside = (microseconds < _FIRST) | (microseconds > _LAST)
-    if outside.any():
-        raise _out_of_range(name, microseconds[outside][0])
-    return microseconds.astype("datetime64[ns]")
+    microseconds = np.array([(_in_utc(value) - _EPOCH) // _MICROSECOND for value in values], np.int64)
+    return moments_from_counts(name, microseconds, "us", None)
 
 
 def _in_utc(value: date) -> datetime:
@@ -186,8 +220,13 @@ def _kind_of_element(name: str, value: object) -> str:
         case _:
             raise ValueError(
                 f"column {name!r} holds {type(value).__name__} {value!r}; expected numbers, bools, text, "
-                "datetimes or None"
+                f"datetimes or None{_way_out(value)}"
             )
+
+
+def _way_out(value: object) -> str:
+    is_json = isinstance(value, bytes | list | tuple | Mapping)
+    return "; frame_from sends it as JSON if json_columns names the column" if is_json else ""
 
 
 def _no_column(name: str, values: object) -> ValueError:
@@ -195,7 +234,3 @@ def _no_column(name: str, values: object) -> ValueError:
         f"column {name!r} is {type(values).__name__} {reprlib.repr(values)}; expected a list, a tuple or an "
         "array of values"
     )
-
-
-def _out_of_range(name: str, moment: object) -> ValueError:
-    return ValueError(f"column {name!r} holds {moment}; expected times from {_FIRST} to {_LAST}")

@@ -13,6 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from graftage.data.field_config import check_config
+from graftage.data.frame_meta import check_meta
+
 
 class FieldType(StrEnum):
     """What a field holds; the value is its name in Grafana's JSON (`typeInfo.frame`)."""
@@ -31,16 +34,26 @@ class FieldType(StrEnum):
     STRING = "string"
     BOOL = "bool"
     JSON = "json.RawMessage"
+    ENUM = "enum"
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The layout of its values: texts are objects, of str; times are nanoseconds since 1970 in UTC."""
+        """The layout of its values.
+
+        Texts are objects, of str; so is JSON, as its text. Times are nanoseconds since 1970 in UTC. What an
+        enum holds are indices into its field's `config["type"]["enum"]["text"]`.
+        """
         return _DTYPES[self]
 
     @property
     def is_number(self) -> bool:
         """Is it one of the integer or floating point types?"""
-        return self.dtype.kind in "iuf"
+        return self.dtype.kind in "iuf" and self is not FieldType.ENUM
+
+    @property
+    def browser_type(self) -> str:
+        """What Grafana's browser side calls it, such as `number`."""
+        return _BROWSER_TYPES.get(self, "number")
 
 
 _TEXT: Final = np.dtype(object)
@@ -49,7 +62,15 @@ _DTYPES: Final[Mapping[FieldType, np.dtype[Any]]] = {
     FieldType.STRING: _TEXT,
     FieldType.JSON: _TEXT,
     FieldType.BOOL: np.dtype(np.bool_),
+    FieldType.ENUM: np.dtype(np.uint16),
 } | {kind: np.dtype(kind.value) for kind in FieldType if kind.value.startswith(("int", "uint", "float"))}
+_BROWSER_TYPES: Final[Mapping[FieldType, str]] = {
+    FieldType.TIME: "time",
+    FieldType.STRING: "string",
+    FieldType.BOOL: "boolean",
+    FieldType.JSON: "other",
+    FieldType.ENUM: "enum",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +79,8 @@ class Field:
 
     values: a flat NumPy array of `type.dtype`. valid: True where a value is present; None when none is
     missing. labels: None is not the same as no labels at all. config: display settings by Grafana's names,
-    such as `displayName`.
+    such as `displayName`; kept as given. nullable: may readers expect missing values? None: as the values
+    are; once built it is a bool.
     """
 
     name: str
@@ -67,6 +89,7 @@ class Field:
     valid: NDArray[np.bool_] | None = None
     labels: Mapping[str, str] | None = None
     config: Mapping[str, object] | None = None
+    nullable: bool | None = None
 
     def __post_init__(self) -> None:
         if (
@@ -83,17 +106,35 @@ class Field:
                 f"field {self.name!r} has {len(self.values)} values and {_described(self.valid)} as valid; "
                 "expected as many bools"
             )
-        if self.type.dtype == _TEXT and (
-            strange := [value for value in self.values if not isinstance(value, str)]
+        if self.type.dtype == _TEXT and not all(
+            issubclass(kind, str) for kind in set(map(type, self.values))
         ):
+            strange = next(value for value in self.values if not isinstance(value, str))
             raise ValueError(
-                f"field {self.name!r} of type {self.type} holds {type(strange[0]).__name__} {strange[0]!r}; "
+                f"field {self.name!r} of type {self.type} holds {type(strange).__name__} {strange!r}; "
                 "expected str everywhere, and `valid` to tell which are missing"
             )
+        self._settle_nullable()
         if any(not isinstance(text, str) for label in (self.labels or {}).items() for text in label):
             raise ValueError(
                 f"field {self.name!r} has the labels {self.labels}; expected text for keys and values"
             )
+        if self.config is not None:
+            try:
+                check_config(self.config)
+            except ValueError as error:
+                raise ValueError(f"field {self.name!r}: {error}") from error
+
+    def _settle_nullable(self) -> None:
+        if self.nullable is None:
+            object.__setattr__(self, "nullable", self.valid is not None)
+        elif not self.nullable and self.valid is not None:
+            if not self.valid.all():
+                raise ValueError(
+                    f"field {self.name!r} is declared not nullable, but its row {self.valid.argmin()} is "
+                    "missing; declare it nullable or fill the gaps"
+                )
+            object.__setattr__(self, "valid", None)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -105,7 +146,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A table of equally long fields.
+    """A table of equally long fields. Libraries of data frames take one through the Arrow PyCapsule protocol.
 
     ref_id: the query that it answers; filled in for the author where it is empty. meta: by Grafana's names,
     such as `{"type": "timeseries-wide"}`.
@@ -124,10 +165,21 @@ class Frame:
                     f"frame {self.name!r} mixes lengths: field {self.fields[0].name!r} has "
                     f"{len(self.fields[0])} values, field {field.name!r} has {len(field)}"
                 )
+        if self.meta is not None:
+            try:
+                check_meta(self.meta)
+            except ValueError as error:
+                raise ValueError(f"frame {self.name!r}: {error}") from error
 
     def __len__(self) -> int:
         """The number of rows."""
         return len(self.fields[0]) if self.fields else 0
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A capsule with the frame as one batch. Source: Apache Arrow, "The Arrow PyCapsule Interface"."""
+        from graftage.data.arrow_c.export import export_stream
+
+        return export_stream(self, requested_schema)
 
 
 def _described(values: object) -> str:

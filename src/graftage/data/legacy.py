@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.labels import labels_text
+from graftage.data.long_wide import long_to_wide
 from graftage.data.series import Series
+from graftage.data.shape import Shape, shape_of
 from graftage.data.table import CellKind, Table
 
 _TYPED_SERIES: Final = ("timeseries-wide", "timeseries-multi", "timeseries-many")
@@ -26,10 +28,13 @@ _LAST_MILLISECOND: Final = (2**63 - 1) // _NANOSECONDS
 
 
 def frame_to_legacy(frame: Frame) -> tuple[tuple[Series, ...], tuple[Table, ...]]:
-    """What a host of version 1 is sent for a frame: series if it is a wide time series, else one table.
+    """What a host of version 1 is sent for a frame: series if it is a time series, else one table.
 
-    Points without a value or a time are left out, NaN stays. A frame without fields is nothing at all.
+    Long time series are such only with a type that says so. Points without a value or a time are left out,
+    NaN stays. A frame without fields is nothing at all.
     """
+    if (frame.meta or {}).get("type") == "timeseries-long" and shape_of(frame) is Shape.LONG:
+        frame = _as_wide(frame)
     if not frame.fields:
         return (), ()
     time = next((field for field in frame.fields if field.type is FieldType.TIME), None)
@@ -40,7 +45,7 @@ def frame_to_legacy(frame: Frame) -> tuple[tuple[Series, ...], tuple[Table, ...]
 
 
 def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
-    """A frame of `time` and `value`, named like the series.
+    """A frame of `time` and `value`, both nullable, named like the series.
 
     Raises ValueError for times that nanoseconds cannot hold.
     """
@@ -51,8 +56,8 @@ def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
     times = series.times.astype("datetime64[ms]").astype("datetime64[ns]")
     labels = dict(series.labels) or None
     fields = (
-        Field("time", FieldType.TIME, times),
-        Field("value", FieldType.FLOAT64, series.values, labels=labels),
+        Field("time", FieldType.TIME, times, nullable=True),
+        Field("value", FieldType.FLOAT64, series.values, labels=labels, nullable=True),
     )
     return Frame(fields, series.name, ref_id)
 
@@ -76,12 +81,26 @@ def _value_fields(frame: Frame) -> list[Field]:
     return rest if all(field.type.is_number for field in rest) else []
 
 
+def _as_wide(frame: Frame) -> Frame:
+    """A long time series as a wide one, whatever the order of its rows; without any it has no fields."""
+    time = next(field for field in frame.fields if field.type is FieldType.TIME)
+    known = np.flatnonzero(time.present())
+    rows = known[np.argsort(time.values[known], kind="stable")]
+    if not len(rows):
+        return Frame()
+    fields = (
+        replace(field, values=field.values[rows], valid=None if field.valid is None else field.valid[rows])
+        for field in frame.fields
+    )
+    return long_to_wide(replace(frame, fields=tuple(fields)))
+
+
 def _series(frame: Frame, time: Field, field: Field) -> Series:
     kept = time.present() & field.present()
     milliseconds = time.values[kept].view(np.int64) // _NANOSECONDS
-    return Series(
-        _series_name(frame, field), milliseconds, field.values[kept].astype(np.float64), field.labels or {}
-    )
+    values = field.values[kept].astype(np.float64)
+    values[np.isinf(values)] = np.nan  # the JSON of those servers has no infinities, and NaN is a gap
+    return Series(_series_name(frame, field), milliseconds, values, field.labels or {})
 
 
 def _series_name(frame: Frame, field: Field) -> str:
@@ -98,7 +117,10 @@ def _table(frame: Frame) -> Table:
     contents: dict[CellKind, list[tuple[int, NDArray[Any]]]] = {kind: [] for kind in CellKind}
     for index, field in enumerate(frame.fields):
         kind, values = _cells(field)
-        kinds[:, index] = np.where(field.present(), kind, CellKind.NULL)
+        present = field.present()
+        if kind is CellKind.DOUBLE:  # one NaN in a table, and those servers fail to write their answer
+            present = present & np.isfinite(values)
+        kinds[:, index] = np.where(present, kind, CellKind.NULL)
         contents[kind].append((index, values))
     return Table(
         _column_names(frame),
@@ -128,12 +150,27 @@ def _cells(field: Field) -> tuple[CellKind, NDArray[Any]]:
             return CellKind.BOOL, field.values
         case FieldType.STRING | FieldType.JSON:
             return CellKind.STRING, field.values
+        case FieldType.ENUM:
+            return CellKind.STRING, _enum_texts(field)
         case FieldType.FLOAT64 | FieldType.FLOAT32:
             return CellKind.DOUBLE, field.values
         case FieldType.UINT64 if (field.values > np.uint64(2**63 - 1)).any():
             return CellKind.DOUBLE, field.values
         case _:
             return CellKind.INT64, field.values
+
+
+def _enum_texts(field: Field) -> NDArray[np.object_]:
+    """The texts that an enum's values stand for; the number itself where the settings name none."""
+    match field.config:
+        case {"type": {"enum": {"text": [*names]}}}:
+            texts = [str(name) for name in names]
+        case _:
+            texts = []
+    largest = int(field.values.max(initial=0))
+    texts += [str(index) for index in range(len(texts), largest + 1)]
+    chosen: NDArray[np.object_] = np.array(texts, object)[field.values]
+    return chosen
 
 
 def _by_row(

@@ -1,106 +1,197 @@
-"""Calls to one running plugin."""
+"""What one running plugin can be asked, in whichever version of the protocol it speaks."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
 
-import grpc
 import grpc.aio
 
-from graftage.backend.query import QueryRequest, Result
-from graftage.errors import CallFailed, PluginTimeout, PluginUnavailable, WireError
-from graftage.host.connection import check_answers
+from graftage.backend.admission import AdmissionRequest, Conversion, ConversionRequest, Verdict
+from graftage.backend.context import PluginContext
+from graftage.backend.health import HealthReport, HealthRequest
+from graftage.backend.query import Chunk, QueryRequest, Result
+from graftage.backend.resource import ResourcePart, ResourceRequest
+from graftage.backend.stream import StreamAnswer, StreamRequest
+from graftage.errors import NotImplementedByPlugin, PluginUnavailable, WireError
+from graftage.host.calls import Calls, Metadata
 from graftage.host.exit_status import ExitStatus
 from graftage.protocol import messages, rpc
-from graftage.protocol.v1.request import encode_request
-from graftage.protocol.v1.response import decode_response
+from graftage.protocol.v1 import request as v1_request
+from graftage.protocol.v1 import response as v1_response
+from graftage.protocol.v2 import admission, data, diagnostics, resource, stream
 
-# Decoding so much takes a few tenths of a millisecond; beyond that a thread is worth its cost.
-_DECODED_INLINE = 256 * 1024
-# A plugin sees the same deadline, and may give up with words of its own just before we do.
-_GIVEN_UP = frozenset({grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED})
-_DEADLINE_SECONDS = 0.02
-_SETTLE_SECONDS = 0.25  # a broken connection is known a moment before the process's end is
+# Reading so many bytes of version 1 takes a few tenths of a millisecond; beyond that a thread is worth its
+# cost.
+_POINTS_READ_INLINE = 256 * 1024
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """How a version asks queries. read_inline: the largest answer that is read without a thread."""
+
+    method: str
+    encode: Callable[[QueryRequest], bytes]
+    decode: Callable[[bytes], tuple[Result, ...]]
+    read_inline: float
+
+
+_QUERIES = {
+    1: _Queries(rpc.QUERY_V1, v1_request.encode_request, v1_response.decode_response, _POINTS_READ_INLINE),
+    # Frames are only copied, and protobuf would not let the event loop's thread run meanwhile.
+    2: _Queries(rpc.QUERY_DATA, data.encode_query_request, data.decode_query_response, float("inf")),
+}
 
 
 class PluginClient:
     """Typed calls over one channel. Owns no process, retries nothing.
 
-    exit_: how the plugin's process ended, once it has.
+    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks.
+
+    All calls raise PluginUnavailable if the process is gone, PluginTimeout if it does not answer within
+    `timeout` seconds, CallFailed if the call as a whole failed, WireError if the answer is none, and
+    NotImplementedByPlugin if the plugin lacks the method; one of version 1 knows queries only. What is
+    answered in pieces is an async generator: to close it, or to cancel who reads it, cancels the plugin's
+    handler.
     """
 
-    def __init__(self, plugin_id: str, channel: grpc.aio.Channel, exit_: asyncio.Future[ExitStatus]) -> None:
+    def __init__(
+        self,
+        plugin_id: str,
+        channel: grpc.aio.Channel,
+        exit_: asyncio.Future[ExitStatus],
+        version: int,
+    ) -> None:
         self._plugin_id = plugin_id
-        self._channel = channel
-        self._exit = exit_
-        self._query = channel.unary_unary(rpc.QUERY_V1, None, None)
-        self._check = channel.unary_unary(rpc.HEALTH_CHECK, None, None)
+        self._version = version
+        self._calls = Calls(plugin_id, channel, exit_, version)
 
-    async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
-        """Run the queries of `request` within `timeout` seconds; one result for each `ref_id` answered.
+    async def query(
+        self, request: QueryRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> tuple[Result, ...]:
+        """One result for each `ref_id` answered. A query that failed alone is a result."""
+        queries = _QUERIES[self._version]
+        message = queries.encode(request)
+        answer = await self._calls.unary(queries.method, message, timeout=timeout, metadata=metadata)
+        if len(answer) <= queries.read_inline:
+            return self._read(queries.decode, answer)
+        return await asyncio.to_thread(self._read, queries.decode, answer)
 
-        Raises PluginUnavailable if the process is gone, PluginTimeout if it stays silent, CallFailed if the
-        call as a whole failed, WireError if the answer is none. A query that failed alone is a result.
-        """
-        answer = await self._call(self._query, encode_request(request), timeout)
-        try:
-            if len(answer) <= _DECODED_INLINE:
-                return decode_response(answer)
-            return await asyncio.to_thread(decode_response, answer)
-        except WireError as error:
-            raise WireError(
-                f"plugin {self._plugin_id!r} sent an answer that cannot be read: {error}"
-            ) from error
+    def query_chunked(
+        self, request: QueryRequest, *, timeout: float | None, metadata: Metadata = ()
+    ) -> AsyncGenerator[Chunk, None]:
+        message = data.encode_query_request(request)
+        return self._ask_for_pieces(rpc.QUERY_CHUNKED_DATA, message, data.decode_chunk, timeout, metadata)
+
+    async def check_health(
+        self, request: HealthRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> HealthReport:
+        message = diagnostics.encode_health_request(request)
+        return await self._ask(rpc.CHECK_HEALTH, message, diagnostics.decode_health_report, timeout, metadata)
+
+    async def collect_metrics(self, context: PluginContext, *, timeout: float) -> bytes:
+        """Text in Prometheus' exposition format."""
+        message = diagnostics.encode_metrics_request(context)
+        return await self._ask(rpc.COLLECT_METRICS, message, diagnostics.decode_metrics, timeout)
+
+    def call_resource(
+        self, request: ResourceRequest, *, timeout: float | None, metadata: Metadata = ()
+    ) -> AsyncGenerator[ResourcePart, None]:
+        message = resource.encode_resource_request(request)
+        return self._ask_for_pieces(
+            rpc.CALL_RESOURCE, message, resource.decode_resource_part, timeout, metadata
+        )
+
+    async def subscribe_stream(
+        self, request: StreamRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> StreamAnswer:
+        message = stream.encode_stream_request(request)
+        return await self._ask(rpc.SUBSCRIBE_STREAM, message, stream.decode_stream_answer, timeout, metadata)
+
+    async def publish_stream(
+        self, request: StreamRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> StreamAnswer:
+        message = stream.encode_stream_request(request)
+        return await self._ask(rpc.PUBLISH_STREAM, message, stream.decode_stream_answer, timeout, metadata)
+
+    def run_stream(
+        self, request: StreamRequest, *, timeout: float | None = None, metadata: Metadata = ()
+    ) -> AsyncGenerator[bytes, None]:
+        """What the plugin sends into the channel, JSON each, for as long as it does."""
+        message = stream.encode_stream_request(request)
+        return self._ask_for_pieces(rpc.RUN_STREAM, message, stream.decode_packet, timeout, metadata)
+
+    async def validate_admission(
+        self, request: AdmissionRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> Verdict:
+        message = admission.encode_admission_request(request)
+        return await self._ask(rpc.VALIDATE_ADMISSION, message, admission.decode_verdict, timeout, metadata)
+
+    async def mutate_admission(
+        self, request: AdmissionRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> Verdict:
+        message = admission.encode_admission_request(request)
+        return await self._ask(rpc.MUTATE_ADMISSION, message, admission.decode_verdict, timeout, metadata)
+
+    async def convert_objects(
+        self, request: ConversionRequest, *, timeout: float, metadata: Metadata = ()
+    ) -> Conversion:
+        message = admission.encode_conversion_request(request)
+        return await self._ask(rpc.CONVERT_OBJECTS, message, admission.decode_conversion, timeout, metadata)
 
     async def ping(self, timeout: float = 5.0) -> None:
-        """Ask whether the plugin serves. Raises as `query`, and PluginUnavailable if it says no."""
-        answer = await self._call(self._check, messages.encode_health_check(rpc.HEALTH_NAME), timeout)
-        if not messages.is_serving(answer):
+        """Ask whether the plugin serves. Raises PluginUnavailable, too, if it says no."""
+        message = messages.encode_health_check(rpc.HEALTH_NAME)
+        if not messages.is_serving(await self._calls.unary(rpc.HEALTH_CHECK, message, timeout=timeout)):
             raise PluginUnavailable(
                 f"plugin {self._plugin_id!r} says that it is not serving; see its log for why"
             )
 
-    async def _call(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes], message: bytes, timeout: float
-    ) -> bytes:
-        if self._exit.done():
-            raise self._unavailable()
-        deadline = time.monotonic() + timeout
-        try:
-            return await method(message, timeout=timeout)
-        except grpc.aio.AioRpcError as error:
-            status, details = error.code(), error.details() or ""
-            if status is grpc.StatusCode.DEADLINE_EXCEEDED or (
-                status in _GIVEN_UP and time.monotonic() > deadline - _DEADLINE_SECONDS
-            ):
-                raise PluginTimeout(
-                    f"plugin {self._plugin_id!r} did not answer within {timeout:g} s; it is busy or hangs"
-                ) from error
-            if status is grpc.StatusCode.UNAVAILABLE and await self._is_out_of_reach():
-                raise self._unavailable(details) from error
-            raise CallFailed(status.name, details) from error
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise self._unavailable() from None  # nobody cancelled the caller: the channel was closed
+    async def _ask(
+        self,
+        method: str,
+        message: bytes,
+        decode: Callable[[bytes], T],
+        timeout: float,
+        metadata: Metadata = (),
+    ) -> T:
+        self._check_version(method)
+        return self._read(
+            decode, await self._calls.unary(method, message, timeout=timeout, metadata=metadata)
+        )
 
-    async def _is_out_of_reach(self) -> bool:
-        """Is this UNAVAILABLE about the connection, and not a word of the plugin's own?"""
-        # A task of its own: the channel may be closed meanwhile, which cancels who waits for an answer.
-        answers = asyncio.ensure_future(check_answers(self._channel, timeout=_SETTLE_SECONDS))
-        try:
-            either: set[asyncio.Future[Any]] = {answers, self._exit}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if answers.done() and not answers.cancelled() and answers.exception() is None:
-                return False
-            await asyncio.wait({self._exit}, timeout=_SETTLE_SECONDS)
-            return True
-        finally:
-            answers.cancel()
+    async def _ask_for_pieces(
+        self,
+        method: str,
+        message: bytes,
+        decode: Callable[[bytes], T],
+        timeout: float | None,
+        metadata: Metadata,
+    ) -> AsyncGenerator[T, None]:
+        self._check_version(method)
+        async with aclosing(
+            self._calls.stream(method, message, timeout=timeout, metadata=metadata)
+        ) as pieces:
+            async for piece in pieces:
+                yield self._read(decode, piece)
 
-    def _unavailable(self, details: str = "") -> PluginUnavailable:
-        why = f"it exited with {self._exit.result()}" if self._exit.done() else details or "it is stopped"
-        return PluginUnavailable(f"plugin {self._plugin_id!r} is not there: {why}")
+    def _check_version(self, method: str) -> None:
+        if self._version < 2:
+            raise NotImplementedByPlugin(
+                f"plugin {self._plugin_id!r} speaks version {self._version} of the protocol, which knows "
+                f"queries only; {method.rpartition('/')[2]} came with version 2",
+                version=self._version,
+            )
+
+    def _read(self, decode: Callable[[bytes], T], answer: bytes) -> T:
+        try:
+            return decode(answer)
+        except WireError as error:
+            raise WireError(
+                f"plugin {self._plugin_id!r} sent an answer that cannot be read: {error}"
+            ) from error

@@ -1,4 +1,4 @@
-"""The connection to one plugin: made within a limit, with its two standing streams, watched until it is lost.
+"""What goes over the link to a plugin beside its calls: two standing streams, and the watch over the link.
 
 Source: hashicorp/go-plugin, grpc_client.go (`newGRPCClient`), grpc_stdio.go, grpc_broker.go,
 grpc_controller.go.
@@ -10,17 +10,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 import grpc
 import grpc.aio
 
 from graftage.errors import WireError
 from graftage.host.allowance import Allowance
-from graftage.host.last_steps import to_the_end
+from graftage.host.link import Link
 from graftage.protocol import messages, rpc
-from graftage.protocol.channel import CHANNEL_OPTIONS, target
+from graftage.protocol.broker import Broker
 from graftage.protocol.handshake import Handshake
 
 _LOOK_SECONDS = 0.25
@@ -37,17 +36,6 @@ _QUIET = {
 
 class NoAnswer(Exception):
     """The plugin was reached, but it does not answer calls."""
-
-
-@asynccontextmanager
-async def open_channel(handshake: Handshake, *, receive_bytes: int) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to where the plugin listens. receive_bytes: the largest answer taken."""
-    options = dict(CHANNEL_OPTIONS) | {"grpc.max_receive_message_length": receive_bytes}
-    channel = grpc.aio.insecure_channel(target(handshake.network, handshake.address), tuple(options.items()))
-    try:
-        yield channel
-    finally:
-        await to_the_end(channel.close(None), hurry=lambda: None)
 
 
 async def check_answers(channel: grpc.aio.Channel, *, timeout: float) -> bool:
@@ -80,25 +68,30 @@ async def ask_to_shut_down(channel: grpc.aio.Channel, *, timeout: float) -> bool
     return True
 
 
-async def hold_broker(channel: grpc.aio.Channel, logger: logging.Logger) -> None:
-    """Keep the broker's stream open, as every plugin expects, without offering or taking any connection."""
+async def hold_broker(channel: grpc.aio.Channel, broker: Broker, logger: logging.Logger) -> None:
+    """Keep the broker's stream open, as every plugin expects, and let the broker work over it."""
     stream = channel.stream_stream(rpc.START_BROKER, None, None)(None)
     try:
-        code = await stream.code()  # what it offers meanwhile is not even read
-        logger.log(_end_level(code), "the plugin's broker stream ended: %s", code.name)
+        await broker.converse(aiter(stream), stream.write)
+        logger.debug("the plugin's broker stream ended")
+    except grpc.aio.AioRpcError as error:
+        logger.log(_end_level(error.code()), "the plugin's broker stream ended: %s", error.code().name)
+    except WireError as error:
+        logger.warning("the plugin's broker stream is not read any more: %s", error)
     finally:
         stream.cancel()
 
 
 async def copy_output(
     channel: grpc.aio.Channel,
-    feed: Mapping[int, Callable[[bytes], None]],
+    feed: Mapping[int, Callable[[bytes, bool], None]],
     pace: Allowance,
     logger: logging.Logger,
 ) -> None:
-    """Hand on what the plugin's program prints, until the plugin ends the stream. feed: by channel number.
+    """Hand on what the plugin's program prints, until the plugin ends the stream.
 
-    A plugin of our SDK says that its prints are on stderr as log records; they are not handed on twice.
+    feed: by channel number; told, too, whether the log has it already: a plugin of our SDK says that what it
+    prints to stdout is on stderr as log records.
     """
     stream = channel.unary_stream(rpc.STREAM_STDIO, None, None)(messages.EMPTY)
     loop = asyncio.get_running_loop()
@@ -106,10 +99,8 @@ async def copy_output(
     try:
         async for message in stream:
             number, data = messages.decode_output(message)
-            if await _is_logged(stream):
-                pass
-            elif number in feed:
-                feed[number](data)
+            if number in feed:
+                feed[number](data, number == messages.Output.STDOUT and await _is_logged(stream))
             elif number not in unknown:
                 unknown.add(number)
                 logger.warning("the plugin prints to channel %d, which is unknown; it is left out", number)
@@ -127,12 +118,13 @@ async def _is_logged(stream: grpc.aio.UnaryStreamCall[bytes, bytes]) -> bool:
     return rpc.OUTPUT_IS_LOGGED in dict(await stream.initial_metadata())
 
 
-async def watch(channel: grpc.aio.Channel, handshake: Handshake, *, patience: float) -> str:
+async def watch(link: Link, *, patience: float) -> str:
     """Return, with the reason, when the plugin cannot be reached any more although it may live.
 
     A socket's file that is deleted (temporary folders are cleaned from time to time) does no harm as long as
     the connection stands; once that breaks, nobody can ever connect again.
     """
+    channel, handshake = link.channel, link.handshake
     ready = grpc.ChannelConnectivity.READY
     while True:
         state = channel.get_state(try_to_connect=True)
@@ -141,6 +133,8 @@ async def watch(channel: grpc.aio.Channel, handshake: Handshake, *, patience: fl
             continue
         broken = time.monotonic()
         while (state := channel.get_state(try_to_connect=True)) is not ready:
+            if link.ended.done():
+                return f"the only connection to it has ended: {link.ended.result()}"
             if is_gone(handshake):
                 return f"the connection broke and its socket {handshake.address} is gone"
             if time.monotonic() - broken > patience:

@@ -8,52 +8,42 @@ import logging
 import os
 import platform
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from graftage.backend.query import QueryRequest, Result
+from graftage.backend.context import PluginContext
 from graftage.errors import NotFound
+from graftage.host.asking import Asking
+from graftage.host.calls import Metadata
 from graftage.host.discovery import InstalledPlugin, Problem
 from graftage.host.executable import ExecutableError, find_executable
-from graftage.host.launch import LaunchOptions, RunningPlugin, StartFailed, launch
+from graftage.host.host_options import HostOptions, context_from, plugin_variables
+from graftage.host.host_query import HostQueryService
+from graftage.host.launch import RunningPlugin, StartFailed, launch
+from graftage.host.output_files import output_files
 from graftage.host.process import NotExecuted
-from graftage.host.supervision import BackOff, PluginStatus
+from graftage.host.supervision import PluginStatus
 from graftage.host.supervisor import Supervisor
 from graftage.protocol.handshake import AppVersionMismatch, CoreVersionMismatch, UnsupportedProtocol
+
+__all__ = ["Host", "HostOptions", "is_hopeless", "plugin_variables"]
 
 # Starts that fail like this fail again as long as nobody changes the plugin's files: there is no file to
 # launch, the system does not execute it, or the plugin is made for another host.
 HOPELESS = (ExecutableError, CoreVersionMismatch, AppVersionMismatch, UnsupportedProtocol)
 NOT_TO_EXECUTE = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC})
 
-# Keys of a plugin's settings that Grafana does not pass on: they say where the plugin is.
-NOT_PASSED_ON = frozenset({"path", "id"})
 
-
-@dataclass(frozen=True, slots=True)
-class HostOptions:
-    """How plugins are launched and kept running.
-
-    plugin_settings: by plugin id, what the plugin finds in its environment as ``GF_PLUGIN_<KEY>``. May hold
-    secrets. version, edition: which Grafana a plugin is told that it runs in.
-    """
-
-    launch: LaunchOptions = field(default_factory=LaunchOptions)
-    back_off: BackOff = field(default_factory=BackOff)
-    plugin_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
-    version: str = "7.5.5"
-    edition: str = "Open Source"
-
-
-class Host:
+class Host(Asking):
     """Runs the backends of these plugins for as long as its block lasts; after that no process is left.
 
     Entering the block starts them side by side and waits for none: a query waits for its own plugin.
-    problems: what discovery had to report; logged once, and kept to be shown beside the plugins.
+    problems: what discovery had to report; logged once, and kept to be shown beside the plugins. host_query:
+    through which plugins of version 2 can ask other data sources; None if they cannot.
     """
 
     def __init__(
@@ -62,10 +52,12 @@ class Host:
         options: HostOptions | None = None,
         *,
         problems: Iterable[Problem] = (),
+        host_query: HostQueryService | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
         self.installed = tuple(plugins)
         self.problems = tuple(problems)
+        self._host_query = host_query
         self._options = options or HostOptions()
         self._logger = logger or logging.getLogger("graftage.host")
         self._supervisors = {
@@ -107,15 +99,7 @@ class Host:
         """The state of one plugin. Raises NotFound."""
         return self._supervised(plugin_id).status
 
-    async def query(self, plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
-        """Ask one plugin, within `timeout` seconds, the wait for one that is just being started included.
-
-        Raises NotFound, PluginUnavailable, PluginTimeout or CallFailed. A query that failed inside the plugin
-        is not an exception: its result carries the error.
-        """
-        return await self._supervised(plugin_id).query(request, timeout=timeout)
-
-    def _supervised(self, plugin_id: str) -> Supervisor:
+    def _supervised(self, plugin_id: str) -> Supervisor[RunningPlugin]:
         supervisor = self._supervisors.get(plugin_id)
         if supervisor is not None:
             return supervisor
@@ -129,7 +113,24 @@ class Host:
             f"no plugin has the id {plugin_id!r}{reason}; GET /api/plugins lists those that were found"
         )
 
-    def _supervisor(self, plugin: InstalledPlugin) -> Supervisor:
+    def _on_behalf(
+        self, plugin: RunningPlugin, context: PluginContext, chain: tuple[str, ...]
+    ) -> AbstractContextManager[Metadata]:
+        if self._host_query is None:
+            return nullcontext(())
+        return self._host_query.on_behalf(plugin.link.broker, context, chain)
+
+    def _told(self, plugin_id: str, context: PluginContext) -> PluginContext:
+        plugin = next(plugin for plugin in self.installed if plugin.id == plugin_id)
+        return context_from(
+            context,
+            self._options,
+            plugin_version=plugin.json.info.version,
+            system=platform.system(),
+            machine=platform.machine(),
+        )
+
+    def _supervisor(self, plugin: InstalledPlugin) -> Supervisor[RunningPlugin]:
         return Supervisor(
             plugin.id,
             plugin.json.info.version,
@@ -155,16 +156,26 @@ class Host:
                 platform.machine(),
                 within=plugin.app.folder if plugin.app else None,
             )
-            async with launch(
-                executable.path,
-                plugin_id=plugin.id,
-                options=options,
-                logger=self._logger,
-                interpreter=executable.interpreter,
-            ) as running:
-                yield running
+            folder = self._options.output_folder
+            with output_files(folder, plugin.id, otherwise=options.copies) as copies:
+                async with (
+                    launch(
+                        executable.path,
+                        plugin_id=plugin.id,
+                        options=replace(options, copies=copies),
+                        logger=self._logger,
+                        interpreter=executable.interpreter,
+                    ) as running,
+                    self._offer_host_query(running),
+                ):
+                    yield running
 
         return once
+
+    def _offer_host_query(self, running: RunningPlugin) -> AbstractAsyncContextManager[None]:
+        if self._host_query is None or running.version < 2:
+            return nullcontext()
+        return self._host_query.offered(running.link.broker)
 
 
 def is_hopeless(error: Exception) -> bool:
@@ -173,18 +184,3 @@ def is_hopeless(error: Exception) -> bool:
     if isinstance(cause, NotExecuted):
         return cause.step == "exec" and cause.number in NOT_TO_EXECUTE
     return isinstance(cause, HOPELESS)
-
-
-def plugin_variables(plugin_id: str, options: HostOptions, host: Mapping[str, str]) -> dict[str, str]:
-    """What a plugin finds in its environment besides the protocol's variables.
-
-    host: the host's own environment; a variable of a setting's name that is not empty there wins over it.
-    Source: Grafana, pkg/plugins/backendplugin/manager, `pluginSettings.ToEnv`.
-    """
-    settings = {
-        f"GF_PLUGIN_{key.upper()}": value
-        for key, value in options.plugin_settings.get(plugin_id, {}).items()
-        if key not in NOT_PASSED_ON
-    }
-    own = {name: host.get(name) or value for name, value in settings.items()}
-    return {"GF_VERSION": options.version, "GF_EDITION": options.edition} | own

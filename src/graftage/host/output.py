@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from graftage.host.allowance import Allowance
+from graftage.host.copies import Copy
 from graftage.host.drain import Drain
 from graftage.host.launch_options import LaunchOptions
 from graftage.host.lines import Line, LineCutter
@@ -21,6 +22,9 @@ TAIL_LINES = 100
 _TAIL_LINE_BYTES = 2048  # of each line that is kept for an error's text
 # After a process is gone its pipes end, unless somebody else holds them open for ever.
 _PIPE_SECONDS = 1.0
+
+# Takes what has arrived; and has the plugin logged it already?
+Printed = Callable[[bytes, bool], None]
 
 
 class Announcement:
@@ -106,15 +110,27 @@ class Stderr(PrintedText):
         return record
 
 
+class _Channel:
+    """One channel of what a plugin's program prints, on its way to the log and to whoever wants a copy."""
+
+    def __init__(self, text: PrintedText, copy: Copy) -> None:
+        self.text = text
+        self._copy = copy
+
+    def feed(self, data: bytes, is_logged: bool) -> None:
+        """Take what has arrived. is_logged: has the plugin itself logged it?"""
+        if data:
+            self._copy.write(data)
+        if not is_logged:
+            self.text.feed(data)
+
+
 def _raw(line: Line) -> LogRecord:
     return LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"))
 
 
 class PluginOutput:
-    """Everything that one plugin's process says. It is read from the moment this is made.
-
-    printed: where to put what arrives over gRPC, by channel number.
-    """
+    """Everything that one plugin's process says. It is read from the moment this is made."""
 
     def __init__(
         self, process: PluginProcess, plugin_id: str, options: LaunchOptions, logger: logging.Logger
@@ -122,17 +138,25 @@ class PluginOutput:
         def log(stream: str) -> PluginLog:
             return PluginLog(logger, plugin_id, stream, Allowance(options.log_rate, options.log_burst))
 
+        limit, copies = options.log_line_limit, options.copies
         self.pace = _pace(options)  # of what is printed; the pipes have their own
         self.announcement = Announcement(log("stdout"))
-        self._stderr = Stderr(log("stderr"), line_limit=options.log_line_limit)
-        self._printed: dict[int, PrintedText | Stderr] = {
-            Output.STDOUT: PrintedText(log("printed text"), line_limit=options.log_line_limit),
-            # Go programs print to a redirected stderr what others write to the real one.
-            Output.STDERR: Stderr(log("printed errors"), line_limit=options.log_line_limit),
+        self._stderr = Stderr(log("stderr"), line_limit=limit)
+        self._stderr_copy = Copy(copies.stderr, "stderr", logger)
+        # Go programs print to a redirected stderr what others write to the real one.
+        self._printed = {
+            Output.STDOUT: _Channel(
+                PrintedText(log("printed text"), line_limit=limit),
+                Copy(copies.printed, "printed text", logger),
+            ),
+            Output.STDERR: _Channel(
+                Stderr(log("printed errors"), line_limit=limit),
+                Copy(copies.printed_errors, "printed errors", logger),
+            ),
         }
         self._pipes = (
             Drain(process.stdout, self.announcement.feed, self.announcement.finish, _pace(options)),
-            Drain(process.stderr, self._stderr.feed, self._stderr.finish, _pace(options)),
+            Drain(process.stderr, self._feed_stderr, self._finish_stderr, _pace(options)),
         )
 
     @property
@@ -141,9 +165,9 @@ class PluginOutput:
         return self._stderr.tail
 
     @property
-    def printed(self) -> Mapping[int, Callable[[bytes], None]]:
+    def printed(self) -> Mapping[int, Printed]:
         """Takers of what the plugin's program prints, by the channel's number."""
-        return {number: text.feed for number, text in self._printed.items()}
+        return {number: channel.feed for number, channel in self._printed.items()}
 
     async def close(self) -> None:
         """Read what is left in the pipes of a process that is gone, for a limited time."""
@@ -154,8 +178,16 @@ class PluginOutput:
             for pipe, end in zip(self._pipes, ends, strict=True):
                 end.cancel()
                 pipe.close()
-            for text in self._printed.values():
-                text.finish()
+            for channel in self._printed.values():
+                channel.text.finish()
+
+    def _feed_stderr(self, data: bytes) -> None:
+        self._stderr_copy.write(data)
+        self._stderr.feed(data)
+
+    def _finish_stderr(self) -> None:
+        self._stderr_copy.end_line()
+        self._stderr.finish()
 
 
 def _pace(options: LaunchOptions) -> Allowance:

@@ -29,7 +29,12 @@ class PluginLog:
         self._report: asyncio.TimerHandle | None = None
 
     def admits(self, size: int) -> bool:
-        """May a line of `size` bytes be read and logged now? If not, it counts as left out."""
+        """May a line of `size` bytes be read and logged now? If not, it counts as left out.
+
+        For a log that is switched off nothing is, and nothing counts.
+        """
+        if not self._logger.isEnabledFor(logging.CRITICAL):
+            return False
         loop = asyncio.get_running_loop()
         if self._allowance.take(1 + size // _PRICE_BYTES, loop.time()):
             return True

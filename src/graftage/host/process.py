@@ -72,7 +72,7 @@ class PluginProcess:
         await self._started
 
     def terminate(self) -> None:
-        """Send SIGTERM to the plugin's process group."""
+        """Send SIGTERM to the plugin's process group, or to it alone if it shares the host's."""
         self.told_to_end = True
         self._say(warden_main.TERMINATE)
 
@@ -171,14 +171,20 @@ class PluginProcess:
 
 @contextlib.asynccontextmanager
 async def run_process(
-    executable: Path, environment: Mapping[str, str], *, folder: Path | None = None, interpreter: str = ""
+    executable: Path,
+    environment: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    interpreter: str = "",
+    shared_group: bool = False,
 ) -> AsyncIterator[PluginProcess]:
-    """Start a program in its own process group; when the block ends, however it ends, all of it is gone.
+    """Start a program; when the block ends, however it ends, all of it is gone. Its stdin is the host's.
 
-    folder: made for the plugin's sockets and removed in the end. The reader of `stdout` and `stderr` closes
-    them. Raises NotExecuted, or OSError when the host itself is out of processes or descriptors.
+    folder: made for the plugin's sockets and removed in the end. shared_group: in the host's process group,
+    so that it can read from the host's terminal; else in one of its own. The reader of `stdout` and `stderr`
+    closes them. Raises NotExecuted, or OSError when the host itself is out of processes or descriptors.
     """
-    order = _order(executable, environment, folder, interpreter)
+    order = _order(executable, environment, folder, interpreter, os.getpgrp() if shared_group else 0)
     ours, theirs = socket.socketpair()
     with theirs:
         ours.setblocking(False)
@@ -230,10 +236,13 @@ def is_compiled_from(source: str, compiled: str) -> bool:
     return head == importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, moment, size)
 
 
-def _order(executable: Path, environment: Mapping[str, str], folder: Path | None, interpreter: str) -> bytes:
+def _order(
+    executable: Path, environment: Mapping[str, str], folder: Path | None, interpreter: str, group: int
+) -> bytes:
     return warden_main.encode_order(
         os.fsencode(executable.absolute()),
         {os.fsencode(name): os.fsencode(value) for name, value in environment.items()},
         folder=os.fsencode(folder) if folder else b"",
         interpreter=os.fsencode(interpreter),
+        group=group,
     )

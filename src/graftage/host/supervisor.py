@@ -1,16 +1,15 @@
-"""Keeps the process of one plugin running, and hands queries to it."""
+"""Keeps the process of one plugin running, and hands calls to it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-from graftage.backend.query import QueryRequest, Result
-from graftage.errors import GraftageError, PluginUnavailable
+from graftage.errors import GraftageError, PluginNotRunning, PluginUnavailable
 from graftage.host.launch import StartFailed
 from graftage.host.supervision import (
     BackOff,
@@ -43,19 +42,11 @@ LEVELS = {
 }
 
 
-class Client(Protocol):
-    """What is asked of a plugin's client."""
-
-    async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]: ...
-
-
 class Process(Protocol):
     """What is asked of a launched plugin."""
 
     @property
     def pid(self) -> int: ...
-    @property
-    def client(self) -> Client: ...
     @property
     def stderr_tail(self) -> Sequence[str]: ...
     @property
@@ -63,7 +54,11 @@ class Process(Protocol):
     async def wait_exit(self) -> object: ...
 
 
-class Supervisor:
+Running = TypeVar("Running", bound=Process)
+T = TypeVar("T")
+
+
+class Supervisor(Generic[Running]):
     """One plugin from `start` to `stop`: launched, watched, launched again by the table of `supervision`.
 
     launch: makes one process; its block ends when that is gone. Called anew for each start.
@@ -75,7 +70,7 @@ class Supervisor:
         self,
         plugin_id: str,
         version: str,
-        launch: Callable[[], AbstractAsyncContextManager[Process]],
+        launch: Callable[[], AbstractAsyncContextManager[Running]],
         *,
         policy: BackOff,
         is_hopeless: Callable[[Exception], bool],
@@ -94,7 +89,7 @@ class Supervisor:
         self._standing = Standing()
         self._since = now()
         self._due = 0.0  # when the wait is over, by the event loop's clock
-        self._process: Process | None = None  # the one that is `running`; it may have ended this very moment
+        self._process: Running | None = None  # the one that is `running`; it may have ended this very moment
         self._is_ending = False  # that process has exited, and its remains are being cleared away
         self._restarts = 0
         self._last_exit = ""
@@ -138,45 +133,65 @@ class Supervisor:
                 self._task.cancel()
         return self._task
 
-    async def query(self, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
-        """Ask the plugin; while it is starting or backing off, wait for it; all within `timeout` seconds.
+    async def call(self, ask: Callable[[Running, float], Awaitable[T]], *, timeout: float) -> T:
+        """What `ask` returns of the running process and the seconds left for it; while there is none yet,
+        wait for it; all within `timeout` seconds.
 
-        Raises PluginUnavailable if it does not come up in time, has failed or was stopped, or ended during
-        the call. Such a call is not repeated: nobody
-        knows how far the plugin got with it, or whether it is what ends it. Otherwise raises what the
-        plugin's client raises.
+        Raises PluginNotRunning if it does not come up in time, has failed or was stopped, and
+        PluginUnavailable if it ended during the call. Such a call is not repeated: nobody knows how far the
+        plugin got with it, or whether it is what ends it. Otherwise raises what `ask` raises.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         process = await self._running(deadline)
         try:
-            return await process.client.query(request, timeout=max(0.0, deadline - loop.time()))
+            return await ask(process, max(0.0, deadline - loop.time()))
         except PluginUnavailable as error:
-            if await self._has_ended(process, min(deadline, loop.time() + EXIT_NOTICE)):
-                raise PluginUnavailable(f"the query broke off: {self._standing_text()}") from error
+            await self._check_has_not_ended(error, process, deadline)
             raise
 
-    async def _running(self, deadline: float) -> Process:
+    async def pieces(
+        self, ask: Callable[[Running, float | None], AsyncGenerator[T, None]], *, timeout: float | None
+    ) -> AsyncGenerator[T, None]:
+        """As `call`, for what comes in pieces; `timeout` is for all of them, None for no limit."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        process = await self._running(deadline)
+        left = None if deadline is None else max(0.0, deadline - loop.time())
+        try:
+            async with aclosing(ask(process, left)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except PluginUnavailable as error:
+            await self._check_has_not_ended(error, process, deadline)
+            raise
+
+    async def _running(self, deadline: float | None) -> Running:
         # A process that has just ended may not have been noticed yet; nothing is sent to it any more.
         while self._process is None or self._process.exited.is_set():
             match self._standing.state:
                 case State.FAILED | State.STOPPED:
-                    raise PluginUnavailable(self._standing_text())
-                case State.BACKING_OFF if self._due > deadline:
-                    raise PluginUnavailable(self._standing_text())
+                    raise PluginNotRunning(self._standing_text())
+                case State.BACKING_OFF if deadline is not None and self._due > deadline:
+                    raise PluginNotRunning(self._standing_text())
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._changed.wait()
             except TimeoutError:
-                raise PluginUnavailable(self._standing_text()) from None
+                raise PluginNotRunning(self._standing_text()) from None
         return self._process
 
-    async def _has_ended(self, process: Process, deadline: float) -> bool:
+    async def _check_has_not_ended(
+        self, error: PluginUnavailable, process: Running, deadline: float | None
+    ) -> None:
+        """Raise PluginUnavailable, with how the process ended, if that is what the call broke off for."""
+        notice = asyncio.get_running_loop().time() + EXIT_NOTICE
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(notice if deadline is None else min(deadline, notice)):
                 while self._process is process:
                     await self._changed.wait()
-        return self._process is not process
+        if self._process is not process:
+            raise PluginUnavailable(f"the call broke off: {self._standing_text()}") from error
 
     async def _supervise(self) -> None:
         while True:
@@ -191,7 +206,7 @@ class Supervisor:
     async def _live(self) -> None:
         """One process, from the attempt to start it until nothing is left of it."""
         loop = asyncio.get_running_loop()
-        process: Process | None = None
+        process: Running | None = None
         failure: Exception | None = None
         last_exit = ""
         began = ended = loop.time()

@@ -12,7 +12,7 @@ socket:
 
     host -> warden: messages, each after its length (4 bytes, big endian)
         first   what to start (`encode_order`)
-        T       send SIGTERM to the plugin's process group
+        T       send SIGTERM to the plugin's process group; to it alone if it is in the host's
         S path  remove this socket in the end
         the end of the stream: kill everything, whether the host closed it or died
     warden -> host: lines of text
@@ -56,14 +56,21 @@ def encode_message(body: bytes) -> bytes:
 
 
 def encode_order(
-    executable: bytes, environment: dict[bytes, bytes], *, folder: bytes = b"", interpreter: bytes = b""
+    executable: bytes,
+    environment: dict[bytes, bytes],
+    *,
+    folder: bytes = b"",
+    interpreter: bytes = b"",
+    group: int = 0,
 ) -> bytes:
     """The first message: what to start, with which environment.
 
     interpreter: the program that reads the executable; empty when the system runs that itself.
     folder: made for the plugin's sockets (mode 0700) before it starts, removed in the end; empty for none.
+    group: the process group that the plugin joins; 0 for one of its own.
     """
-    parts = [executable, interpreter, folder, *(name + b"=" + value for name, value in environment.items())]
+    variables = [name + b"=" + value for name, value in environment.items()]
+    parts = [executable, interpreter, folder, str(group).encode(), *variables]
     if any(b"\0" in part for part in parts):
         raise ValueError("a program's path and its environment cannot hold a NUL character")
     return b"\0".join(parts)
@@ -162,7 +169,7 @@ class Warden:
         return data != b""
 
     def _start(self, order: bytes) -> bool:
-        executable, interpreter, folder, *variables = order.split(b"\0")
+        executable, interpreter, folder, group, *variables = order.split(b"\0")
         # A name may be empty where a shell left something odd behind; exec would refuse all for its sake.
         environment = dict(variable.split(b"=", 1) for variable in variables if not variable.startswith(b"="))
         try:
@@ -182,7 +189,8 @@ class Warden:
             self._tell(f"failed {error.errno} {step}")
             return False
         if self._plugin == 0:
-            _become([interpreter, executable] if interpreter else [executable], environment, warden, result)
+            command = [interpreter, executable] if interpreter else [executable]
+            _become(command, environment, warden, result, int(group))
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.close(result)
         # The plugin's output ends when the plugin's own processes end: nobody else may hold these.
@@ -239,7 +247,7 @@ class Warden:
 
     def _signal_group(self, number: int) -> None:
         if self._plugin and not _send(os.killpg, self._plugin, number):
-            _send(os.kill, self._plugin, number)  # it has left its group, or not made it yet
+            _send(os.kill, self._plugin, number)  # it has left its group, not made it yet, or is in another
 
     def _tell(self, line: str) -> None:
         try:
@@ -263,10 +271,12 @@ def _share(folder: bytes, group: bytes) -> None:
     os.chmod(folder, 0o770)
 
 
-def _become(command: list[bytes], environment: dict[bytes, bytes], warden: int, result: int) -> None:
+def _become(
+    command: list[bytes], environment: dict[bytes, bytes], warden: int, result: int, group: int
+) -> None:
     """Turn this fork of the warden into the plugin; it never returns."""
     try:
-        os.setpgid(0, 0)
+        os.setpgid(0, group)
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != warden:
             os._exit(127)  # the warden died before the kernel knew what to do about it

@@ -32,6 +32,45 @@ CHANNEL_OPTIONS: Options = (
 )
 
 
+# How a host notices that another machine is gone without a word. Go's dialer switches on TCP's own keepalive
+# for this (hashicorp/go-plugin, client.go, `netAddrDialer`). grpcio opens its sockets itself and never sets
+# SO_KEEPALIVE; what it offers is a ping of HTTP/2, which also sets TCP_USER_TIMEOUT, so that data that nobody
+# acknowledges ends the connection after the timeout. A Go server hangs up on whoever pings more often than
+# every five minutes, or without a call; the streams that a host holds open are calls. Connections that we
+# make ourselves, for TLS or multiplexed (`forwarding`), have TCP's keepalive as well.
+_PING_MS = 310_000
+_PING_TIMEOUT_MS = 20_000
+_REMOTE_OPTIONS: Options = (
+    ("grpc.keepalive_time_ms", _PING_MS),
+    ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 0),  # no limit: usually there is nothing to send for hours
+)
+
+
+def channel_options(network: str, address: str, *, receive_bytes: int = UNLIMITED) -> Options:
+    """Options of a host's channel to an advertised address. receive_bytes: the largest answer taken.
+
+    A peer on this machine is not pinged: its end is always seen, and one that a debugger has stopped may stay
+    so.
+    """
+    options = dict(CHANNEL_OPTIONS) | {"grpc.max_receive_message_length": receive_bytes}
+    if network == "tcp" and not _is_loopback(address.rpartition(":")[0]):
+        options |= _REMOTE_OPTIONS
+    return tuple(options.items())
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address  # here, as plugins load this module before their handshake
+
+    if host in ("", "localhost"):
+        return True
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
+
+
 def server_options(*, receive_bytes: int = UNLIMITED) -> Options:
     """Options of a plugin's server. receive_bytes: the largest request taken; -1 for no limit."""
     return (

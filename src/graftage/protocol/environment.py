@@ -32,11 +32,14 @@ def plugin_environment(
     inherit: bool = True,
     ports: tuple[int, int] = DEFAULT_PORTS,
     socket_dir: str | None = None,
+    client_cert: str = "",
+    multiplex: bool = False,
 ) -> dict[str, str]:
     """What a plugin's process gets to see; later wins: the host's own environment, then what the
     operator set for this plugin, then the protocol's variables.
 
-    inherit: pass the host's own environment on (without what its own host told it).
+    inherit: pass the host's own environment on (without what its own host told it). client_cert: the host's
+    certificate in PEM, to ask for TLS. multiplex: ask for a single connection that carries all others.
     """
     inherited = {name: value for name, value in host.items() if name not in NOT_INHERITED} if inherit else {}
     protocol = {
@@ -47,4 +50,8 @@ def plugin_environment(
     }
     if socket_dir is not None:
         protocol[SOCKET_DIR] = socket_dir
+    if client_cert:
+        protocol[CLIENT_CERT] = client_cert
+    if multiplex:
+        protocol[MULTIPLEX] = "true"
     return inherited | dict(plugin) | protocol

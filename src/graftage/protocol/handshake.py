@@ -71,6 +71,18 @@ class UnexpectedCertificate(HandshakeError):
     """The plugin wants TLS, which this host did not ask for."""
 
 
+class MissingCertificate(HandshakeError):
+    """The host wants TLS, and the plugin did not answer with a certificate."""
+
+
+class MultiplexingUnsupported(HandshakeError):
+    """The host wants one connection for everything, which the plugin cannot do or never heard of."""
+
+
+class MultiplexingUnreadable(HandshakeError):
+    """The seventh field, which the host asked for, is no boolean word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handshake:
     """Where a plugin listens and what it speaks there.
@@ -87,11 +99,14 @@ class Handshake:
     multiplex: bool | None = None
 
 
-def parse_handshake(line: bytes, *, offered: Collection[int]) -> Handshake:
+def parse_handshake(
+    line: bytes, *, offered: Collection[int], tls: bool | None = None, multiplex: bool = False
+) -> Handshake:
     """Read the first line of a plugin's stdout.
 
-    offered: the application protocol versions that the host can speak. Raises one of the subclasses of
-    HandshakeError above, quoting the line, because the plugin's author needs to see what was printed.
+    offered: the application protocol versions that the host can speak. tls: did the host ask for it; None
+    takes either answer. multiplex: did the host ask for it. Raises one of the subclasses of HandshakeError
+    above, quoting the line, because the plugin's author needs to see what was printed.
     """
     text = line.decode("utf-8", "surrogateescape").strip()
     fields = text.split("|")
@@ -102,8 +117,6 @@ def parse_handshake(line: bytes, *, offered: Collection[int]) -> Handshake:
         )
     core, app, network, address, *rest = fields
     protocol = rest[0] if rest else "netrpc"
-    certificate = rest[1] if len(rest) > 1 else ""
-    multiplex = rest[2] if len(rest) > 2 else ""
 
     _check_core(core, line)
     version = _app_version(app, offered, line)
@@ -113,21 +126,35 @@ def parse_handshake(line: bytes, *, offered: Collection[int]) -> Handshake:
             f"expected the plugin to speak 'grpc', got {_shown(protocol)} in {quoted(line)}; "
             "serve it with gRPC, the only protocol of this host"
         )
-    return Handshake(
-        version, network, address, _read_certificate(certificate, line), _BOOLEANS.get(multiplex)
-    )
+    certificate = _read_certificate(rest[1] if len(rest) > 1 else "", line)
+    _check_tls(certificate, tls, line)
+    answer = rest[2] if len(rest) > 2 else ""
+    if multiplex:
+        _check_multiplexing(answer, line)
+    return Handshake(version, network, address, certificate, _BOOLEANS.get(answer))
 
 
-def format_handshake(version: int, network: str, address: str, *, multiplex_asked: bool = False) -> bytes:
-    """The line to print, with its LF: six fields, the sixth empty as long as there is no TLS.
+def format_handshake(
+    version: int, network: str, address: str, *, certificate: bytes = b"", multiplex: bool | None = None
+) -> bytes:
+    """The line to print, with its LF.
 
-    multiplex_asked: the host announced multiplexing and so knows a seventh field; it is told `false`.
-    Hosts that did not ask would take a seventh field for a part of the certificate.
+    certificate: the plugin's own, DER, when the host asked for TLS. multiplex: what to answer a host that
+    asked for it; None when it did not. Hosts that did not ask would take a seventh field for a part of the
+    certificate.
     """
     if any(mark in network + address for mark in "|\r\n"):
         raise ValueError(f"a handshake cannot carry the address {network!r} {address!r}: it has no escaping")
-    line = f"{CORE_VERSION}|{version}|{network}|{address}|{PROTOCOL}|" + ("|false" if multiplex_asked else "")
-    return line.encode("utf-8", "surrogateescape") + b"\n"
+    own = base64.b64encode(certificate).decode("ascii").rstrip("=")
+    fields = [str(CORE_VERSION), str(version), network, address, PROTOCOL, own]
+    if multiplex is not None:
+        fields.append("true" if multiplex else "false")
+    return "|".join(fields).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def is_true(word: str) -> bool:
+    """Is this one of the words for yes? Anything that is no boolean word is none. Source: Go's ParseBool."""
+    return _BOOLEANS.get(word, False)
 
 
 def quoted(line: bytes) -> str:
@@ -185,15 +212,19 @@ def _number(text: str) -> int | None:
     return value if -(2**63) <= value < 2**63 else None
 
 
-def _check_address(network: str, address: str, line: bytes) -> None:
+def address_problem(network: str, address: str) -> str:
+    """Why nothing can be reached at this address; empty when nothing speaks against it."""
     match network:
         case "unix":
-            problem = _unix_problem(address)
+            return _unix_problem(address)
         case "tcp":
-            problem = _tcp_problem(address)
+            return _tcp_problem(address)
         case _:
-            problem = f"the network {_shown(network)} is unknown, expected 'unix' or 'tcp'"
-    if problem:
+            return f"the network {_shown(network)} is unknown, expected 'unix' or 'tcp'"
+
+
+def _check_address(network: str, address: str, line: bytes) -> None:
+    if problem := address_problem(network, address):
         raise UnusableAddress(
             f"{problem} (got {quoted(line)}); the plugin must print where it really listens"
         )
@@ -239,6 +270,32 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
+def _check_tls(certificate: bytes | None, asked: bool | None, line: bytes) -> None:
+    if asked is False and certificate is not None:
+        raise UnexpectedCertificate(
+            f"the plugin sent a certificate, but this host did not ask for TLS (got {quoted(line)}); "
+            "leave the sixth field empty unless PLUGIN_CLIENT_CERT is set"
+        )
+    if asked and certificate is None:
+        raise MissingCertificate(
+            f"this host asked for TLS, but the plugin sent no certificate (got {quoted(line)}); "
+            "turn automatic TLS off for this plugin, or use a release of it that knows PLUGIN_CLIENT_CERT"
+        )
+
+
+def _check_multiplexing(answer: str, line: bytes) -> None:
+    if answer and answer not in _BOOLEANS:
+        raise MultiplexingUnreadable(
+            f"expected true or false in the seventh field, got {_shown(answer)} in {quoted(line)}; "
+            "it answers PLUGIN_MULTIPLEX_GRPC"
+        )
+    if not is_true(answer):
+        raise MultiplexingUnsupported(
+            f"this host asked for multiplexing, which the plugin does not support (got {quoted(line)}); "
+            "turn multiplexing off for this plugin, or use a release of it that knows PLUGIN_MULTIPLEX_GRPC"
+        )
+
+
 def _read_certificate(field: str, line: bytes) -> bytes | None:
     if len(field) <= LONGEST_JUNK:
         return None
@@ -246,7 +303,7 @@ def _read_certificate(field: str, line: bytes) -> bytes | None:
         der = base64.b64decode(field + "=" * (-len(field) % 4), validate=True)
     except (binascii.Error, ValueError):
         der = b""
-    if not _is_one_der_sequence(der):
+    if not is_one_der_sequence(der):
         raise BadCertificate(
             f"the sixth field of the handshake ({len(field)} characters) is no certificate, expected "
             f"unpadded base64 of one DER certificate (got {quoted(line)}); leave it empty without TLS"
@@ -254,7 +311,7 @@ def _read_certificate(field: str, line: bytes) -> bytes | None:
     return der
 
 
-def _is_one_der_sequence(der: bytes) -> bool:
+def is_one_der_sequence(der: bytes) -> bool:
     """Is this exactly one DER sequence? What is inside it is for the TLS library to judge."""
     if len(der) < 2 or der[0] != 0x30:
         return False

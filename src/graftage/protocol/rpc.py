@@ -19,10 +19,15 @@ RESOURCE = "pluginv2.Resource"
 STREAM = "pluginv2.Stream"
 ADMISSION = "pluginv2.AdmissionControl"
 CONVERSION = "pluginv2.ResourceConversion"
+HOST_QUERY = "graftage.host.v1.HostQuery"
 
-# Metadata with which a plugin of ours opens its output stream: each line of it is on stderr already, as a
-# log record.
+# Metadata with which a plugin of ours opens its output stream: each line on the channel for stdout is on the
+# pipe for stderr already, as a log record.
 OUTPUT_IS_LOGGED = "graftage-output-is-logged"
+
+# Metadata of a call in which the plugin may ask other data sources of the host: `<number>:<token>`, where the
+# number is that of a connection which the broker offers.
+HOST_QUERY_KEY = "graftage-host-query"
 
 HEALTH_CHECK = f"/{HEALTH}/Check"
 SHUTDOWN = f"/{CONTROLLER}/Shutdown"
@@ -41,3 +46,4 @@ PUBLISH_STREAM = f"/{STREAM}/PublishStream"
 VALIDATE_ADMISSION = f"/{ADMISSION}/ValidateAdmission"
 MUTATE_ADMISSION = f"/{ADMISSION}/MutateAdmission"
 CONVERT_OBJECTS = f"/{CONVERSION}/ConvertObjects"
+ASK_HOST = f"/{HOST_QUERY}/Query"

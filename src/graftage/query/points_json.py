@@ -64,33 +64,41 @@ def _write_matrix(times: Times, values: Values) -> bytes:
 def _write_columns(times: Times, values: Values, width: int) -> bytes:
     """Pairs whose timestamps all have `width` characters: room is made behind each value, then filled."""
     stamps = orjson.dumps(times, option=orjson.OPT_SERIALIZE_NUMPY)
-    numbers = _write_values(values)
-    commas = np.flatnonzero(np.frombuffer(numbers, np.uint8) == ord(","))
-    places = np.append(commas, len(numbers) - 1)
+    numbers, ends = _write_values(values)
     room = b"," + b"0" * width + b"]"
     text = bytearray(numbers).replace(b",", room + b",[")
     text[-1:] = room
-    places += 1 + (width + 3) * np.arange(len(times))
+    places = ends + 1 + (width + 3) * np.arange(len(times))
     windows = np.ndarray((len(text) - width + 1,), f"V{width}", text, 0, (1,))
     windows[places] = np.ndarray((len(times),), f"V{width}", stamps, 1, (width + 1,))
     return bytes(text)
 
 
-def _write_values(values: Values) -> bytes:
-    """`[1.5,2,null]`, but for exponents."""
+def _write_values(values: Values) -> tuple[bytes, NDArray[np.intp]]:
+    """`[1.5,2,null]`, and where each number ends; not mended where there are exponents."""
     with np.errstate(
         invalid="ignore"
     ):  # NaN and what is too large become the smallest integer, which is not exact
         whole = values.astype(np.int64)
     are_whole = whole == values
     if are_whole.all() and _are_exact(whole) and not np.signbit(values[whole == 0]).any():
-        return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
+        text = orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
+        return text, _ends(text)
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-    if not are_whole.any():  # looking for `.0` in vain would take as long as all the rest
-        return text
-    if text.endswith(b".0]"):
-        text = text[:-3] + b"]"
-    return text.replace(b".0,", b",")
+    ends = _ends(text)
+    if not are_whole.any() or b"e" in text:
+        return text, ends
+    # Looking for `.0` takes as long as writing all numbers, and where they are is known.
+    stays = np.ones(len(text), np.bool_)
+    stays[ends[are_whole] - 2] = False
+    stays[ends[are_whole] - 1] = False
+    ends -= 2 * np.cumsum(are_whole)
+    return np.frombuffer(text, np.uint8)[stays].tobytes(), ends
+
+
+def _ends(text: bytes) -> NDArray[np.intp]:
+    """Where the comma or bracket behind each number stands."""
+    return np.append(np.flatnonzero(np.frombuffer(text, np.uint8) == ord(",")), len(text) - 1)
 
 
 def _write_around_exponents(times: Times, values: Values) -> Iterator[bytes]:

@@ -1,40 +1,81 @@
-"""What a handler returned, as the result that travels to the host."""
+"""What a handler returned, understood: frames, and what is said about them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, islice
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 
-from graftage.backend.query import Result
-from graftage.data.columns import frame_from_columns
 from graftage.data.frame import Frame
-from graftage.data.legacy import frame_to_legacy
+from graftage.data.frame_meta import read_meta
+from graftage.data.intake import frame_from, is_arrow
+from graftage.data.legacy import series_to_frame, table_to_frame
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import PluginFault
-from graftage.sdk.response import Response
+from graftage.sdk.failure import INTERNAL, OK, PLUGIN, source_by_status
+from graftage.sdk.response import Notice, Response
 
-ACCEPTED = "a Frame, a Series, a Table, a list of these, a dict of columns, a Response, or None"
-DATA_FRAME_METHODS = ("__arrow_c_stream__", "__dataframe__")  # how libraries hand data frames to each other
+ACCEPTED = (
+    "a Frame, a data frame of any library, a dict of columns, a list of dicts (one for each row), a Series, "
+    "a Table, a list of these, a Response, or None"
+)
+ERRORS_FROM = 400  # among the statuses of HTTP
+
+Item: TypeAlias = Frame | Series | Table
 
 
-def result_of(ref_id: str, returned: object) -> Result:
-    """The result to send for what a handler returned.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """meta_json: what the author's meta says, as JSON; empty for none. frame_meta: that part of it which
+    Grafana knows as metadata of frames. status: by the codes of HTTP. source: whose fault the error is."""
 
-    Raises PluginFault when it is nothing that can be sent, and ValueError for columns that do not fit.
-    """
-    if not isinstance(returned, Response):
-        returned = Response(returned)
-    parts = [_parts(item, returned.frames) for item in _items(returned.frames)]
-    return Result(
-        ref_id,
-        error=returned.error,
-        meta_json="" if returned.meta is None else _meta_json(returned.meta),
-        series=tuple(chain.from_iterable(series for series, _ in parts)),
-        tables=tuple(chain.from_iterable(tables for _, tables in parts)),
+    items: tuple[Item, ...] = ()
+    meta_json: str = ""
+    frame_meta: Mapping[str, object] = field(default_factory=dict)
+    notices: tuple[Mapping[str, object], ...] = ()
+    error: str = ""
+    status: int = OK
+    source: str = ""
+
+    def frames(self) -> tuple[Frame, ...]:
+        """The items as frames, with the metadata that they do not have themselves."""
+        frames = tuple(_frame_of(item) for item in self.items)
+        if not self.frame_meta:
+            return frames
+        return tuple(replace(frame, meta={**self.frame_meta, **(frame.meta or {})}) for frame in frames)
+
+    def followed_by(self, later: Answer) -> Answer:
+        """What two answers to one query say together, but for their items: those are the later one's."""
+        return Answer(
+            later.items,
+            later.meta_json or self.meta_json,
+            {**self.frame_meta, **later.frame_meta},
+            (*self.notices, *later.notices),
+            *(
+                (later.error, later.status, later.source)
+                if later.error
+                else (self.error, self.status, self.source)
+            ),
+        )
+
+
+def answer_of(returned: object) -> Answer:
+    """Raises PluginFault for what is no answer, and ValueError naming the column that fits into no frame."""
+    response = returned if isinstance(returned, Response) else Response(returned)
+    status = response.status or (INTERNAL if response.error else OK)
+    blamed = source_by_status(status) if response.status >= ERRORS_FROM else PLUGIN
+    return Answer(
+        tuple(_item(item, response.frames) for item in _items(response.frames)),
+        "" if response.meta is None else _meta_json(response.meta),
+        _frame_meta(response.meta),
+        tuple(_notice(notice) for notice in response.notices),
+        response.error,
+        status,
+        blamed if response.error else "",
     )
 
 
@@ -42,28 +83,47 @@ def _items(frames: object) -> Sequence[object]:
     match frames:
         case None:
             return ()
+        case [Mapping(), *_] if not _are_columns(frames[0]):
+            return (frames,)  # rows
         case list() | tuple():
             return frames
-        case Mapping():
-            return (frame_from_columns(frames),)
         case _:
             return (frames,)
 
 
-def _parts(item: object, frames: object) -> tuple[Sequence[Series], Sequence[Table]]:
-    """The series and tables of one item of `frames`, which may be the item itself."""
+def _are_columns(item: object) -> bool:
+    """Does a dict in a list hold columns? Else it is a row."""
+    return (
+        isinstance(item, Mapping)
+        and bool(item)
+        and all(
+            isinstance(value, list | tuple)
+            or (hasattr(type(value), "__array__") and getattr(value, "ndim", 1))
+            for value in item.values()
+        )
+    )
+
+
+def _item(item: object, frames: object) -> Item:
+    """An item of `frames`, which may be the item itself."""
+    if isinstance(item, Frame | Series | Table):
+        return item
+    is_rows = isinstance(item, list | tuple) and item is frames
+    is_structured = isinstance(item, np.ndarray) and item.dtype.names is not None
+    if is_rows or is_structured or isinstance(item, Mapping) or is_arrow(item):
+        return frame_from(item)
+    holder = "" if item is frames else f"{_named(frames)} that holds "
+    raise PluginFault(f"the handler returned {holder}{_named(item)}{_hint(item)}; it can return {ACCEPTED}")
+
+
+def _frame_of(item: Item) -> Frame:
     match item:
         case Series():
-            return (item,), ()
+            return series_to_frame(item)
         case Table():
-            return (), (item,)
-        case Frame():
-            return frame_to_legacy(item)
+            return table_to_frame(item)
         case _:
-            holder = "" if item is frames else f"{_named(frames)} that holds "
-            raise PluginFault(
-                f"the handler returned {holder}{_named(item)}{_hint(item)}; it can return {ACCEPTED}"
-            )
+            return item
 
 
 def _named(value: object) -> str:
@@ -77,12 +137,24 @@ def _hint(item: object) -> str:
     kind = type(item)  # asked instead of the item: a data frame takes its columns for attributes
     if hasattr(kind, "__anext__") or hasattr(kind, "send"):
         return ", which yields its data piece by piece"
-    if isinstance(item, Mapping):
-        columns = ", ".join([f'"{name}": [...]' for name in islice(item, 3)] + ["..."] * (len(item) > 3))
-        return f" (turn rows into columns: {{{columns}}})"
-    if kind.__name__ == "DataFrame" or any(hasattr(kind, name) for name in DATA_FRAME_METHODS):
+    if kind.__name__ == "DataFrame":
         return " (give its columns: {name: df[name].to_numpy() for name in df.columns})"
     return ""
+
+
+def _notice(notice: str | Notice) -> Mapping[str, object]:
+    if isinstance(notice, str):
+        notice = Notice(notice)
+    said = {"severity": notice.severity, "text": notice.text}
+    return {**said, "link": notice.link} if notice.link else said
+
+
+def _frame_meta(meta: object) -> dict[str, object]:
+    """The part of the author's meta that is metadata of frames. Raises ValueError naming a wrong key."""
+    if not isinstance(meta, Mapping):
+        return {}
+    known = read_meta({name: value for name, value in meta.items() if isinstance(name, str)})
+    return {name: value for name, value in meta.items() if name in known}
 
 
 def _meta_json(meta: object) -> str:

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from graftage.errors import GraftageError
+if TYPE_CHECKING:
+    from graftage.sdk.metrics import Metrics
 
 QUERY_TYPES = "__graftage_query_types__"
 FALLBACK = "query"  # the method for the query types that no other method names
+QUERY_ALL = "query_all"
+CHECK_HEALTH = "check_health"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class PluginError(GraftageError):
-    """Raise it in a handler to answer that query with this text; it is logged without a traceback."""
+class App:
+    """What an organisation has of this app plugin: one object for each, until its settings change.
+
+    Deriving from it is optional: any class with handlers serves. `__init__` runs in a worker thread: what
+    must be created inside the event loop, or awaited, belongs in `async def setup(self)`. `close` or `aclose`
+    is called when the object is no longer needed.
+    """
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    @property
+    def metrics(self) -> Metrics:
+        """The plugin's own counters and gauges, shown beside those that every plugin has."""
+        from graftage.sdk.metrics import PLUGIN_METRICS
+
+        return PLUGIN_METRICS
 
 
-class DataSource:
+class DataSource(App):
     """A data source of this plugin: one object for each that is configured, until its settings change.
 
         class Weather(DataSource):
             async def query(self, query):
                 return {"time": [query.time_range.start, query.time_range.end], "rain": [0.0, 1.5]}
 
-    Deriving from it is optional: any class with a `query` method, or with methods decorated by `@query_type`,
-    serves. Handlers are `async def` or `def`; a plain function runs in a worker thread. So does `__init__`:
-    what must be created inside the event loop, or awaited, belongs in `async def setup(self)`. `close` or
-    `aclose` is called when the object is no longer needed.
+    Any class with a `query` method serves as well, or with methods decorated by `@query_type`, or with
+    `query_all(self, request)`, which answers all queries of a call at once, by refId. Handlers are
+    `async def` or `def`, and may `yield` their data piece by piece; a plain function runs in a worker thread.
     """
 
     concurrent_queries: ClassVar[int] = 10
     """How many queries of one call run at the same time."""
-
-    def __init__(self, settings: Any) -> None:
-        self.settings = settings
 
 
 def query_type(*query_types: str) -> Callable[[_F], _F]:

@@ -1,177 +1,163 @@
-"""One call of the host: its queries to the handlers, what they return to results."""
+"""One call of the host: its queries to the handlers, what they return to results or pieces of them."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import json
 import logging
-import time
-from contextlib import suppress
-from datetime import timedelta
-from functools import partial
-from threading import Event
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from graftage.backend.query import Chunk, QueryRequest, Result
 from graftage.backend.query import Query as AskedQuery
-from graftage.backend.query import QueryRequest, Result
 from graftage.errors import PluginFault
-from graftage.sdk.answer import result_of
-from graftage.sdk.data_source import PluginError
+from graftage.sdk.asking import Asking
+from graftage.sdk.call import comes_from_outside
+from graftage.sdk.delivery import Delivery, OneResult, Pieces, writing
 from graftage.sdk.handlers import handlers_of
-from graftage.sdk.instances import Instance, Instances
-from graftage.sdk.log import error_text, log_fields
-from graftage.sdk.model import decode, decode_object, model_of
-from graftage.sdk.query import Query, TimeRange
-from graftage.sdk.source import Sources
-from graftage.sdk.workers import Workers
+from graftage.sdk.instances import Instance
+from graftage.sdk.log import log_fields
+from graftage.sdk.model import model_of
+from graftage.sdk.query import Queries, Query
+from graftage.sdk.question import Question, query_type_of
+from graftage.sdk.runtime import Runtime
+from graftage.sdk.tracing import Metadata
 
 ENDPOINT = "queryData"
+ENDPOINT_IN_PIECES = "queryChunkedData"
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Answers calls with a data source's class, or with an object that serves them all.
+    """Answers queries with the handlers of a data source. Raises PluginFault when it has none to serve."""
 
-    Made and used inside a running event loop. Raises PluginFault when the target cannot serve.
-    """
-
-    def __init__(self, target: object) -> None:
+    def __init__(self, runtime: Runtime) -> None:
+        target = runtime.target
+        self._runtime = runtime
         self._handlers = handlers_of(target)
         self._models = {name: model_of(getattr(target, name), Query) for name in self._handlers.methods}
-        self._workers = Workers()
-        self._sources = Sources(target, self._workers)
-        self._instances = Instances(self._sources.make, self._sources.end)
+        together = self._handlers.all_at_once
+        self._model_together = model_of(getattr(target, together), Queries) if together else None
 
-    async def close(self, *, timeout: float) -> None:
-        """Close all objects, and wait at most about `timeout` seconds for that."""
-        await self._instances.close(timeout=timeout)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._sources.close(), timeout)
-
-    async def answer(self, request: QueryRequest) -> tuple[Result, ...]:
+    async def answer(
+        self, request: QueryRequest, metadata: Metadata = (), *, version: int
+    ) -> tuple[Result, ...]:
         """One result per query, in the order asked. Raises nothing of the author's: a failure is the error of
-        the query that failed, or of all of them when there is no object to ask."""
-        asked = request.data_source
-        started = time.perf_counter()
-        with log_fields(pluginId=asked.type, endpoint=ENDPOINT, dsName=asked.name):
-            try:
-                async with self._instances.use(asked) as instance:
-                    results = await self._answer_all(request, instance)
-            except BaseException as error:
-                if _comes_from_outside(error):
-                    raise
-                text = _log_failure("the data source cannot be set up", error)
-                results = tuple(Result(query.ref_id, error=text) for query in request.queries)
-            log.debug(
-                "query answered",
-                extra={
-                    "queries": len(results),
-                    "status": "error" if any(result.error for result in results) else "ok",
-                    "duration": f"{(time.perf_counter() - started) * 1000:.1f}ms",
-                },
-            )
-        return results
+        the query that failed, or of all of them when there is no object to ask.
 
-    async def _answer_all(self, request: QueryRequest, instance: Instance) -> tuple[Result, ...]:
-        cancelled = Event()
+        version: of the protocol, which decides how the results hold their data.
+        """
+        async with self._runtime.call(ENDPOINT, request.context, metadata) as call:
+            grafana_7 = call.context.frames_of_grafana_7
+            write = None if version == 1 else writing(request.frame_format, for_grafana_7=grafana_7)
+            results = [OneResult(asked.ref_id, write) for asked in request.queries]
+            await self._answer_all(Question(call, request, _send_nothing), results)
+            return tuple(delivery.result for delivery in results)
+
+    async def answer_in_pieces(
+        self, request: QueryRequest, send: Callable[[Chunk], Awaitable[None]], metadata: Metadata = ()
+    ) -> None:
+        """Send the answers as they come, those of all queries mixed. Raises nothing of the author's."""
+
+        async def emit(chunks: Sequence[Chunk]) -> None:
+            for chunk in chunks:
+                await send(chunk)
+
+        async with self._runtime.call(ENDPOINT_IN_PIECES, request.context, metadata) as call:
+            write = writing(request.frame_format, for_grafana_7=call.context.frames_of_grafana_7)
+            deliveries = [Pieces(asked.ref_id, write) for asked in request.queries]
+            await self._answer_all(Question(call, request, emit), deliveries)
+
+    async def _answer_all(self, question: Question, deliveries: Sequence[Delivery]) -> None:
+        call = question.call
         try:
-            if len(request.queries) == 1:
-                return (await self._answer_one(request, request.queries[0], instance, cancelled),)
-            places = asyncio.Semaphore(self._handlers.concurrency)
+            async with call.instance() as instance:
+                if self._handlers.all_at_once is not None:
+                    await self._answer_together(question, instance, self._handlers.all_at_once, deliveries)
+                else:
+                    await self._answer_each(question, instance, deliveries)
+        except BaseException as error:
+            if comes_from_outside(error):
+                raise
+            failure = call.failed("the queries cannot be answered", error)
+            for delivery in deliveries:
+                await question.emit(delivery.fail(failure))
 
-            async def in_its_place(query: AskedQuery) -> Result:
-                async with places:
-                    return await self._answer_one(request, query, instance, cancelled)
+    async def _answer_each(
+        self, question: Question, instance: Instance, deliveries: Sequence[Delivery]
+    ) -> None:
+        asked = list(zip(question.request.queries, deliveries, strict=True))
+        if len(asked) == 1:
+            await self._answer_one(question, instance, *asked[0])
+            return
+        places = asyncio.Semaphore(self._handlers.concurrency)
 
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(in_its_place(query)) for query in request.queries]
-            return tuple(task.result() for task in tasks)
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
+        async def in_its_place(query: AskedQuery, delivery: Delivery) -> None:
+            async with places:
+                await self._answer_one(question, instance, query, delivery)
+
+        async with asyncio.TaskGroup() as group:
+            for query, delivery in asked:
+                group.create_task(in_its_place(query, delivery))
 
     async def _answer_one(
-        self, request: QueryRequest, asked: AskedQuery, instance: Instance, cancelled: Event
-    ) -> Result:
+        self, question: Question, instance: Instance, asked: AskedQuery, delivery: Delivery
+    ) -> None:
         with log_fields(refId=asked.ref_id):
             try:
-                return await self._ask(request, asked, instance, cancelled)
+                query_type = query_type_of(asked)
+                name = self._handlers.method_for(query_type)
+                query = question.query(asked, query_type, instance, self._models[name])
+                await Asking(question, instance, delivery).ask(getattr(instance.source, name), query)
             except BaseException as error:
-                if _comes_from_outside(error):
+                if comes_from_outside(error):
                     raise
-                return Result(asked.ref_id, error=_log_failure("the query failed", error))
+                failure = question.call.failed("the query failed", error)
+                await question.emit(delivery.fail(failure))
 
-    async def _ask(
-        self, request: QueryRequest, asked: AskedQuery, instance: Instance, cancelled: Event
-    ) -> Result:
-        query_type, plain = _query_type(asked)
-        name = self._handlers.method_for(query_type)
-        made = instance.making.result()
-        model_type = self._models[name]
-        query: Query[Any] = Query(  # calling the alias would try to write into a frozen object
-            ref_id=asked.ref_id,
-            model=plain if model_type is None else decode(asked.json, model_type, what="the query's model"),
-            time_range=_time_range(request),
-            settings=made.settings,
-            query_type=query_type,
-            interval=timedelta(milliseconds=asked.interval_ms),
-            max_data_points=asked.max_data_points,
-            headers=request.headers,
-            _cancelled=cancelled,
+    async def _answer_together(
+        self, question: Question, instance: Instance, name: str, deliveries: Sequence[Delivery]
+    ) -> None:
+        call, request = question.call, question.request
+        understood: list[Query[Any]] = []
+        waiting: dict[str, Delivery] = {}
+        for asked, delivery in zip(request.queries, deliveries, strict=True):
+            try:
+                understood.append(question.query(asked, query_type_of(asked), instance, self._model_together))
+                waiting[asked.ref_id] = delivery
+            except PluginFault as error:
+                await question.emit(delivery.fail(call.failed("the query failed", error)))
+        together: Queries[Any] = Queries(
+            tuple(understood), instance.settings, question.headers, call.context, call.cancelled
         )
-        handler = getattr(made.source, name)
-        if inspect.iscoroutinefunction(handler):
-            return result_of(asked.ref_id, await handler(query))
-        returned = await self._in_thread(partial(_call_plain, handler, query), instance)
-        if isinstance(returned, Result):
-            return returned
-        return result_of(asked.ref_id, await returned)
+        returned = await call.run(instance, getattr(instance.source, name), together)
+        if not isinstance(returned, Mapping):
+            raise PluginFault(
+                f"{name} returned {type(returned).__name__}; expected a dict with an answer for each refId"
+            )
+        if unasked := sorted(str(ref_id) for ref_id in returned.keys() - waiting.keys()):
+            log.warning("%s answered what nobody asked: %s", name, ", ".join(unasked))
+        for ref_id, delivery in waiting.items():
+            await self._deliver_part(question, instance, returned.get(ref_id), ref_id, delivery)
 
-    async def _in_thread(self, call: Any, instance: Instance) -> Any:
-        """What `call` returns in a worker thread, which keeps the object open if this task is cancelled."""
-        future = self._workers.submit(call)
-        self._instances.hold(instance)
-        future.add_done_callback(lambda _: self._instances.release(instance))
-        return await asyncio.shield(future)
-
-
-def _call_plain(handler: Any, query: Query[Any]) -> Any:
-    """The result of a plain handler, written in its own thread; an awaitable if it returned one after all."""
-    if query.cancelled:  # while it waited for a thread
-        return Result(query.ref_id)
-    returned = handler(query)
-    return returned if inspect.isawaitable(returned) else result_of(query.ref_id, returned)
-
-
-def _query_type(asked: AskedQuery) -> tuple[str, dict[str, Any]]:
-    """The query's type, empty when it has none, and its whole model as a dict."""
-    model = decode_object(asked.json, what="the query's model")
-    query_type = model.get("queryType")
-    if query_type is not None and not isinstance(query_type, str):
-        raise PluginFault(f"the query's model has the queryType {json.dumps(query_type)}; it must be a text")
-    return query_type or "", model
+    async def _deliver_part(
+        self, question: Question, instance: Instance, part: object, ref_id: str, delivery: Delivery
+    ) -> None:
+        """One value of the dict that `query_all` returned; exceptions in it are errors."""
+        with log_fields(refId=ref_id):
+            try:
+                await question.emit(await question.call.in_thread(instance, lambda: _take(part, delivery)))
+            except BaseException as error:
+                if comes_from_outside(error):
+                    raise
+                await question.emit(delivery.fail(question.call.failed("the query failed", error)))
 
 
-def _time_range(request: QueryRequest) -> TimeRange:
-    asked = request.time_range
-    return TimeRange(asked.from_ms, asked.to_ms, asked.from_raw, asked.to_raw)
+def _take(part: object, delivery: Delivery) -> Sequence[Chunk]:
+    if isinstance(part, BaseException):
+        raise part
+    return delivery.whole(part)
 
 
-def _comes_from_outside(error: BaseException) -> bool:
-    """Is this the call itself being cancelled? All else is a failure of the author's code, even its own
-    cancelled tasks and a `sys.exit()`, and fails no more than what was asked of it."""
-    task = asyncio.current_task()
-    cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-    return cancelled or isinstance(error, GeneratorExit)
-
-
-def _log_failure(message: str, error: BaseException) -> str:
-    """Log the error; the answer is the text for the user. One that its author meant for the user says all
-    there is to say; others are logged with their traceback."""
-    if isinstance(error, PluginError | PluginFault) and error.__cause__ is None:
-        log.warning("%s: %s", message, error)
-    else:
-        log.error(message, exc_info=error)
-    return "cancelled inside the plugin" if isinstance(error, asyncio.CancelledError) else error_text(error)
+async def _send_nothing(chunks: Sequence[Chunk]) -> None:
+    assert not chunks, "what is gathered into one result is not sent in pieces"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from graftage.errors import PluginFault
-from graftage.sdk.data_source import FALLBACK, QUERY_TYPES
+from graftage.sdk.data_source import CHECK_HEALTH, FALLBACK, QUERY_ALL, QUERY_TYPES
 
 DEFAULT_CONCURRENCY = 10
 
@@ -15,12 +15,14 @@ class Handlers(NamedTuple):
     """The handlers of one kind of data source, by the names of their methods.
 
     by_type: method name by query type. fallback: the method for all other types, None when there is none.
-    concurrency: how many queries of one call run at the same time.
+    concurrency: how many queries of one call run at the same time. all_at_once: the method that answers all
+    queries of a call, instead of the others; None when there is none.
     """
 
     by_type: Mapping[str, str]
     fallback: str | None = None
     concurrency: int = DEFAULT_CONCURRENCY
+    all_at_once: str | None = None
 
     @property
     def methods(self) -> frozenset[str]:
@@ -42,22 +44,53 @@ class FunctionSource:
         self.query = query
 
 
+def has(source: object, name: str) -> bool:
+    """Has it, a class or an object, a method of this name?"""
+    return callable(getattr(source, name, None))
+
+
+def answers_queries(source: object) -> bool:
+    return has(source, QUERY_ALL) or has(source, FALLBACK) or bool(_by_type(source))
+
+
+def answers_health(source: object) -> bool:
+    return has(source, CHECK_HEALTH)
+
+
 def handlers_of(source: object) -> Handlers:
     """Find the handlers of a data source: a class, or an object that serves as it is.
 
     Raises PluginFault when it cannot serve, saying what to change.
     """
-    cls = source if isinstance(source, type) else type(source)
-    by_type: dict[str, str] = {}
-    for owner in reversed(cls.__mro__):
-        by_type |= _decorated(owner)
-    fallback = by_type.pop("", None) or (FALLBACK if callable(getattr(source, FALLBACK, None)) else None)
+    by_type = _by_type(source)
+    fallback = by_type.pop("", None) or (FALLBACK if has(source, FALLBACK) else None)
+    name = _class_of(source).__name__
+    concurrency = _concurrency(source, name)
+    if has(source, QUERY_ALL):
+        others = sorted({*by_type.values(), *([fallback] if fallback else [])})
+        if others:
+            raise PluginFault(
+                f"{name} has {QUERY_ALL}, which answers all queries, and {', '.join(others)}; keep one way"
+            )
+        return Handlers({}, None, concurrency, QUERY_ALL)
     if not by_type and fallback is None:
         raise PluginFault(
-            f"{cls.__name__} answers no query; give it a method `async def query(self, query)`, "
+            f"{name} answers no query; give it a method `async def query(self, query)`, "
             'or methods decorated by @query_type("a type")'
         )
-    return Handlers(by_type, fallback, _concurrency(source, cls.__name__))
+    return Handlers(by_type, fallback, concurrency)
+
+
+def _class_of(source: object) -> type:
+    return source if isinstance(source, type) else type(source)
+
+
+def _by_type(source: object) -> dict[str, str]:
+    """Method name by query type; of a class and its bases, what the class says counts."""
+    found: dict[str, str] = {}
+    for owner in reversed(_class_of(source).__mro__):
+        found |= _decorated(owner)
+    return found
 
 
 def _decorated(owner: type) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""The objects that answer: one for each configured data source, made when first asked.
+"""The objects that answer: one for each configured data source, or each organisation with an app, made when
+first asked.
 
 An object belongs to its settings. When they change, a new one takes its place, and the old one is closed once
 its last running call has ended, or a minute later at the latest. An object that nobody asked for an hour is
@@ -17,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from graftage.backend.context import DataSourceSettings
+from graftage.backend.context import AppSettings, PluginContext
 from graftage.sdk.settings import Settings
 
 LINGER_SECONDS = 60.0
@@ -35,7 +36,7 @@ class Made:
     settings: Settings[Any]
 
 
-Make = Callable[[DataSourceSettings], Coroutine[Any, Any, Made]]
+Make = Callable[[PluginContext], Coroutine[Any, Any, Made]]
 End = Callable[[Made], Awaitable[None]]
 
 
@@ -43,19 +44,28 @@ End = Callable[[Made], Awaitable[None]]
 class Instance:
     """An object that is there or being made. users: running calls, and threads that they left behind.
 
-    last_used: a moment of the event loop's clock.
+    fingerprint: what it was made from. last_used: a moment of the event loop's clock.
     """
 
-    fingerprint: Hashable
+    fingerprint: object
     making: asyncio.Task[Made]
     last_used: float
     users: int = 0
     retired: bool = False
     ending: asyncio.Task[None] | None = None
 
+    @property
+    def source(self) -> Any:
+        """The author's object, once it is made."""
+        return self.making.result().source
+
+    @property
+    def settings(self) -> Settings[Any]:
+        return self.making.result().settings
+
 
 class Instances:
-    """The objects of all data sources. To be used inside a running event loop, and closed there.
+    """The objects of all data sources and apps. To be used inside a running event loop, and closed there.
 
     make: makes an object, raising what the author's code raises. end: closes one, raising nothing.
     """
@@ -72,9 +82,12 @@ class Instances:
         self._sweeping: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def use(self, settings: DataSourceSettings) -> AsyncIterator[Instance]:
-        """The object for these settings; it is not closed under the block. Raises what making it raises."""
-        instance = self._instance(settings)
+    async def use(self, context: PluginContext, *, tenant: str = "") -> AsyncIterator[Instance]:
+        """The object for what is asked; it is not closed under the block. Raises what making it raises.
+
+        tenant: which of several tenants asks; each has objects of its own.
+        """
+        instance = self._instance(context, tenant)
         self.hold(instance)
         try:
             # Shielded, as the call that happens to come first may be cancelled while others wait.
@@ -113,16 +126,21 @@ class Instances:
             for task in late:
                 task.cancel()
 
-    def _instance(self, settings: DataSourceSettings) -> Instance:
-        key = (settings.org_id, settings.id, settings.uid)
-        fingerprint = (settings.url, settings.json, settings.secrets)
+    @property
+    def count(self) -> int:
+        """How many objects are in use, or wait to be."""
+        return len(self._instances)
+
+    def _instance(self, context: PluginContext, tenant: str) -> Instance:
+        key = _key(context, tenant)
+        fingerprint = _fingerprint(context)
         instance = self._instances.get(key)
         if instance is not None and instance.fingerprint == fingerprint:
             return instance
         if instance is not None:
             self._retire(instance)
         now = asyncio.get_running_loop().time()
-        made = Instance(fingerprint, asyncio.create_task(self._make(settings)), last_used=now)
+        made = Instance(fingerprint, asyncio.create_task(self._make(context)), last_used=now)
         made.making.add_done_callback(lambda making: self._forget_failure(key, made, making))
         self._instances[key] = made
         if self._sweeping is None:
@@ -156,3 +174,24 @@ class Instances:
         loop = asyncio.get_running_loop()
         self.sweep(loop.time())
         self._sweeping = loop.call_later(self._unused / SWEEPS, self._sweep_again)
+
+
+def _key(context: PluginContext, tenant: str) -> Hashable:
+    """What has an object of its own: a data source, or an organisation's app. A uid may be missing (Grafana
+    5 to 7), and so may the number (newer hosts)."""
+    source = context.data_source
+    if source is None:
+        return (tenant, context.plugin_id, context.org_id)
+    return (tenant, source.org_id, source.id, source.uid)
+
+
+def _fingerprint(context: PluginContext) -> object:
+    """What an object is made from, and lives as long as. A host that tells when the settings were changed
+    counts whole milliseconds, or even seconds, so the settings themselves are compared as well; the name is
+    not, as it changes nothing."""
+    source, config = context.data_source, dict(context.grafana_config)
+    if source is None:
+        app = context.app or AppSettings()
+        return (app.updated_ms, app.json, app.secrets, config)
+    account = (source.user, source.database, source.basic_auth_enabled, source.basic_auth_user)
+    return (source.updated_ms, source.url, source.json, source.secrets, account, config)

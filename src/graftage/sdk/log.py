@@ -75,7 +75,7 @@ class HclogHandler(logging.Handler):
         line = write_log_record(level, message, module=module, time=time, fields=fields)
         self.acquire()
         try:
-            _write(line)
+            write_stderr(line)
         finally:
             self.release()
 
@@ -159,7 +159,7 @@ def _log_uncaught_in_thread(failed: Any) -> None:
     )
 
 
-def _write(line: bytes) -> None:
+def write_stderr(line: bytes) -> None:
     """Write all of `line`. A stderr that nobody reads any more is no reason to fail."""
     while line:
         try:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any, Generic, TypeVar
 
+from graftage.backend.context import User
+from graftage.sdk.context import RequestContext
+from graftage.sdk.headers import Headers
 from graftage.sdk.settings import Settings
 
 Model = TypeVar("Model")
+
+FROM_ALERT = "FromAlert"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The span a query asks for: milliseconds since 1970, and the texts the user wrote (`now-6h`)."""
+    """The span a query asks for: milliseconds since 1970, and the texts the user wrote (`now-6h`), which only
+    hosts of version 1 tell."""
 
     from_ms: int
     to_ms: int
@@ -39,6 +45,8 @@ class Query(Generic[Model]):
 
     model: what the query's editor stored, decoded into the type by which a handler annotates its argument
     (`query: Query[Forecast]`), a plain dict without. interval: the step that suits the panel's width.
+    headers: what came along, such as `headers["X-Team"]` or `headers["FromAlert"]`, in any case of letters.
+    context: where the call comes from.
     """
 
     ref_id: str
@@ -48,11 +56,45 @@ class Query(Generic[Model]):
     query_type: str = ""
     interval: timedelta = timedelta(seconds=1)
     max_data_points: int = 100
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=Headers)
+    context: RequestContext = field(default_factory=RequestContext)
     _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
+
+    @property
+    def user(self) -> User | None:
+        """Who asks; None for alert rules, and where the host does not say."""
+        return self.context.user
+
+    @property
+    def is_alert(self) -> bool:
+        """Does an alert rule ask? Variables such as `$__interval` are still in its model then."""
+        return self.headers.get(FROM_ALERT, "") == "true"
 
     @property
     def cancelled(self) -> bool:
         """Has the host given this query up? Worth asking now and then in a handler that takes long: an
         `async` one is cancelled, but a plain function runs on unless it looks here."""
+        return self._cancelled.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Queries(Generic[Model]):
+    """All queries of one call, for `query_all`: `for query in request`. Those that cannot be understood are
+    answered already and not among them."""
+
+    queries: tuple[Query[Model], ...]
+    settings: Settings[Any]
+    headers: Mapping[str, str] = field(default_factory=Headers)
+    context: RequestContext = field(default_factory=RequestContext)
+    _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
+
+    def __iter__(self) -> Iterator[Query[Model]]:
+        return iter(self.queries)
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def cancelled(self) -> bool:
+        """Has the host given this call up?"""
         return self._cancelled.is_set()

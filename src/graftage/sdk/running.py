@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from contextlib import AsyncExitStack, nullcontext
+from functools import cache, partial
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import grpc.aio
 
@@ -18,13 +21,20 @@ from graftage.errors import GraftageError
 from graftage.protocol import rpc
 from graftage.protocol.channel import server_options
 from graftage.protocol.environment import CLIENT_CERT, MULTIPLEX, VERSIONS
-from graftage.protocol.handshake import format_handshake
+from graftage.protocol.handshake import format_handshake, is_true
+from graftage.protocol.messages import Output
 from graftage.protocol.version import choose_version, read_offer
 from graftage.sdk import log as logs
 from graftage.sdk import services, stdout
 from graftage.sdk.listener import Address, listen, plan, unix_sockets_work
+from graftage.sdk.output import OutputBuffer
 from graftage.sdk.reflection import reflection
+from graftage.sdk.stderr import redirected_stderr
 from graftage.sdk.stopping import Stop
+
+if TYPE_CHECKING:
+    from graftage.protocol.broker import Broker
+    from graftage.sdk.front import Front
 
 # Together less than `STOP_SECONDS`, after which the process is ended by force.
 CALL_SECONDS = 1.0
@@ -49,6 +59,14 @@ class Application(Protocol):
         """Let running calls end for so long, end the others, and clean up."""
 
 
+@runtime_checkable
+class UsesBroker(Protocol):
+    """An application that makes further connections to its host, or takes some."""
+
+    def connected(self, broker: Broker) -> None:
+        """Here is the way: called once, before `prepare`."""
+
+
 class Services:
     """An application that is nothing but services."""
 
@@ -62,7 +80,9 @@ class Services:
         pass
 
 
-def run(build: Callable[[], Application], *, receive_bytes: int, outlive_host: bool) -> None:
+def run(
+    build: Callable[[], Application], *, receive_bytes: int, outlive_host: bool, redirect_stderr: bool
+) -> None:
     """Serve what `build` makes until the end; raises SystemExit when the program is to end with a status."""
     logs.install()
     stop = Stop(outlive_host=outlive_host)
@@ -70,7 +90,8 @@ def run(build: Callable[[], Application], *, receive_bytes: int, outlive_host: b
         captured = stdout.take()
         stop.handle_signals()
         stop.watch()
-        asyncio.run(_serve(build(), captured, stop, receive_bytes))
+        with redirected_stderr() if redirect_stderr else nullcontext() as errors:
+            asyncio.run(_serve(build(), captured, errors, stop, receive_bytes))
     except GraftageError as error:
         log.error("the plugin cannot serve: %s", error)  # noqa: TRY400 - it says all there is to say
         raise SystemExit(1) from None
@@ -85,28 +106,53 @@ def run(build: Callable[[], Application], *, receive_bytes: int, outlive_host: b
 
 
 async def _serve(
-    application: Application, captured: stdout.CapturedStdout, stop: Stop, receive_bytes: int
+    application: Application,
+    captured: stdout.CapturedStdout,
+    errors: OutputBuffer | None,
+    stop: Stop,
+    receive_bytes: int,
 ) -> None:
     stop.attach(asyncio.get_running_loop())
     stopping = asyncio.Event()
     version = _version(application.versions)
     own = application.versions[version]
+    outputs = {Output.STDOUT: captured.output}
+    if errors is not None:
+        outputs[Output.STDERR] = errors
+    front = _front()
+    listen_where_told = partial(listen, where=plan(os.environ, unix_sockets=unix_sockets_work()))
+
+    @cache
+    def broker() -> Broker:
+        from graftage.protocol.broker import Broker, Wiring  # not before the handshake
+
+        wiring = front.wiring(listen_where_told) if front else Wiring(listen_where_told)
+        return Broker(wiring, keep_seconds=math.inf)  # a host's offer lasts until the plugin has use for it
+
     server = grpc.aio.server(options=server_options(receive_bytes=receive_bytes))
     server.add_generic_rpc_handlers(
         (
             *own,
             services.health(stopping),
             services.controller(lambda: stop.request("the host's Shutdown")),
-            services.stdio(captured.output),
-            services.broker(stopping),
+            services.stdio(outputs),
+            services.broker(broker, stopping),
             *reflection([rpc.HEALTH, rpc.CONTROLLER, rpc.STDIO, rpc.BROKER, *_names(own)]),
         )
     )
-    address = listen(server, plan(os.environ, unix_sockets=unix_sockets_work()))
-    stop.last_resort = address.remove
-    try:
+    async with AsyncExitStack() as stack:
+        address = front.stand_before(server, listen_where_told) if front else listen_where_told(server)
+        stack.callback(address.remove)
+        stop.last_resort = partial(_remove, address, front)
+        if front:
+            stack.push_async_callback(front.close)
+        stack.push_async_callback(server.stop, None)
         await server.start()
-        _shake_hands(captured.original, version, address)
+        if front:
+            front.open(broker, stop.request)
+        _shake_hands(captured.original, version, address, front)
+        if isinstance(application, UsesBroker):
+            application.connected(broker())
         application.prepare()
         log.debug("plugin address", extra={"network": address.network, "address": address.address})
         await stop.wait()
@@ -115,25 +161,42 @@ async def _serve(
         ended = asyncio.create_task(server.stop(STREAM_SECONDS))
         await application.finish(CALL_SECONDS)
         captured.flush()
-        captured.output.close()  # last of all, as everything above may have printed
+        for output in outputs.values():  # last of all, as everything above may have printed
+            output.close()
         await ended
-    finally:
-        await server.stop(None)
-        address.remove()
 
 
 def _version(own: Mapping[int, GenericHandlers]) -> int:
     offered, unreadable = read_offer(os.environ.get(VERSIONS, ""))
-    if os.environ.get(CLIENT_CERT):
-        log.warning("the host asks for TLS, which this plugin does not speak; turn AutoMTLS off in the host")
     if unreadable:
         log.warning("the host offers protocol versions that are no numbers: %s", ", ".join(unreadable))
     return choose_version(own, offered)
 
 
-def _shake_hands(host: int, version: int, address: Address) -> None:
+def _front() -> Front | None:
+    """What stands before the gRPC server, if the host has asked for anything but plain gRPC."""
+    client_cert, multiplex = os.environ.get(CLIENT_CERT, ""), is_true(os.environ.get(MULTIPLEX, ""))
+    if not client_cert and not multiplex:
+        return None
+    from graftage.sdk.front import Front
+
+    return Front(client_cert, multiplex=multiplex)
+
+
+def _remove(address: Address, front: Front | None) -> None:
+    address.remove()
+    if front:
+        front.remove()
+
+
+def _shake_hands(host: int, version: int, address: Address, front: Front | None) -> None:
+    asked = bool(os.environ.get(MULTIPLEX))
     line = format_handshake(
-        version, address.network, address.address, multiplex_asked=bool(os.environ.get(MULTIPLEX))
+        version,
+        address.network,
+        address.address,
+        certificate=front.certificate if front else b"",
+        multiplex=is_true(os.environ[MULTIPLEX]) if asked else None,
     )
     os.write(host, line)
 

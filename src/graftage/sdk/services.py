@@ -8,12 +8,18 @@ Source: hashicorp/go-plugin, grpc_server.go, grpc_controller.go, grpc_stdio.go, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING
 
 import grpc.aio
 
+from graftage.errors import WireError
 from graftage.protocol import rpc
+from graftage.protocol.messages import Output, encode_output
 from graftage.sdk.output import OutputBuffer
+
+if TYPE_CHECKING:
+    from graftage.protocol.broker import Broker
 
 HEALTHY = ("", rpc.HEALTH_NAME)  # the names that health can be asked for
 
@@ -67,65 +73,70 @@ def controller(shut_down: Callable[[], None]) -> grpc.GenericRpcHandler[bytes, b
     )
 
 
-def stdio(output: OutputBuffer) -> grpc.GenericRpcHandler[bytes, bytes]:
-    """`plugin.GRPCStdio`: what the program printed, once, until the output is closed and empty."""
+def stdio(outputs: Mapping[Output, OutputBuffer]) -> grpc.GenericRpcHandler[bytes, bytes]:
+    """`plugin.GRPCStdio`: what the program printed, once, until the outputs are closed and empty."""
 
     async def stream(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
-        from graftage.protocol.messages import Output, encode_output
-
         await context.send_initial_metadata(((rpc.OUTPUT_IS_LOGGED, "true"),))
-        async for piece in pieces(output):
-            yield encode_output(Output.STDOUT, piece)
+        async for channel, piece in pieces(outputs):
+            yield encode_output(channel, piece)
 
     return grpc.method_handlers_generic_handler(
         rpc.STDIO, {"StreamStdio": grpc.unary_stream_rpc_method_handler(stream)}
     )
 
 
-def broker(stopping: asyncio.Event) -> grpc.GenericRpcHandler[bytes, bytes]:
-    """`plugin.GRPCBroker`: the stream that every host opens and keeps open. This plugin offers no further
-    connections, and has no use for those that a host offers. One stream may follow another."""
+def broker(broker: Callable[[], Broker], stopping: asyncio.Event) -> grpc.GenericRpcHandler[bytes, bytes]:
+    """`plugin.GRPCBroker`: the stream that every host opens and keeps open. One may follow another."""
 
-    async def start_stream(offers: AsyncIterator[bytes], _: object) -> None:
-        await first_of(_read_all(offers), stopping.wait())
+    async def start_stream(
+        arriving: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> None:
+        try:
+            await first_of(broker().converse(arriving, context.write), stopping.wait())
+        except WireError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
     return grpc.method_handlers_generic_handler(
         rpc.BROKER, {"StartStream": grpc.stream_stream_rpc_method_handler(start_stream)}
     )
 
 
-async def pieces(output: OutputBuffer) -> AsyncIterator[bytes]:
-    """The pieces of an output as they come, until it is closed and empty."""
+async def pieces(outputs: Mapping[Output, OutputBuffer]) -> AsyncIterator[tuple[Output, bytes]]:
+    """The pieces of the outputs as they come, in turn, until all are closed and empty."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(changed.set)
 
-    output.on_change(wake)
+    for output in outputs.values():
+        output.on_change(wake)
     while True:
         changed.clear()
-        while piece := output.take():
-            yield piece
-        if output.closed:
-            return
-        await changed.wait()
+        is_empty = True
+        for channel, output in outputs.items():
+            if piece := output.take():
+                is_empty = False
+                yield channel, piece
+        if is_empty:
+            if all(output.closed for output in outputs.values()):
+                return
+            await changed.wait()
 
 
 async def first_of(*coroutines: Coroutine[object, object, object]) -> None:
-    """Return when one of them has; the others are cancelled."""
+    """Return when one of them has, or raise what it raises; the others are cancelled."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-async def _read_all(messages: AsyncIterator[bytes]) -> None:
-    async for _ in messages:
-        pass
+    for task in done:
+        if not task.cancelled():
+            task.result()
 
 
 def _status(name: str) -> bytes:

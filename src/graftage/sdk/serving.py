@@ -27,6 +27,7 @@ def serve(
     query: Callable[..., Any] | None = None,
     receive_bytes: int = UNLIMITED,
     outlive_host: bool = False,
+    redirect_stderr: bool = False,
 ) -> None:
     """Serve data sources to the host that started this program, until it says stop.
 
@@ -35,7 +36,8 @@ def serve(
     answered, so that heavy imports do not hold up the start. query: a single function, instead of a target.
     receive_bytes: the largest request taken; -1 for no limit. outlive_host: go on serving when the process
     that launched this one is gone, for a launcher that leaves its plugins running on purpose; only `Shutdown`
-    or a signal ends the plugin then.
+    or a signal ends the plugin then. redirect_stderr: send what the program writes to `sys.stderr` to the
+    host as printed errors, apart from the log, as Go plugins do; Grafana discards them.
 
     Returns when the host has asked for the end, or is gone (unless `outlive_host`), so that code after it can
     clean up. SIGTERM and SIGHUP stop as orderly, but end the program with status 143 and 129. When nothing
@@ -46,12 +48,17 @@ def serve(
         raise TypeError("serve() takes a class, an object or a text 'module:Class', or else query=function")
     _leave_without_host()
     with _uncollected():
-        from graftage.sdk.data_source_service import DataSourceService
+        from graftage.sdk.plugin import Plugin
         from graftage.sdk.handlers import FunctionSource
         from graftage.sdk.running import run
 
     served = target if query is None else FunctionSource(query)
-    run(lambda: DataSourceService(served), receive_bytes=receive_bytes, outlive_host=outlive_host)
+    run(
+        lambda: Plugin(served),
+        receive_bytes=receive_bytes,
+        outlive_host=outlive_host,
+        redirect_stderr=redirect_stderr,
+    )
 
 
 def serve_services(
@@ -59,17 +66,23 @@ def serve_services(
     *,
     receive_bytes: int = UNLIMITED,
     outlive_host: bool = False,
+    redirect_stderr: bool = False,
 ) -> None:
     """Serve gRPC services of one's own beside those of the plugin system, as `serve` does.
 
     versions: what is served under each version of the application protocol; the host's choice decides.
-    receive_bytes, outlive_host: as of `serve`.
+    receive_bytes, outlive_host, redirect_stderr: as of `serve`.
     """
     _leave_without_host()
     with _uncollected():
         from graftage.sdk.running import Services, run
 
-    run(lambda: Services(versions), receive_bytes=receive_bytes, outlive_host=outlive_host)
+    run(
+        lambda: Services(versions),
+        receive_bytes=receive_bytes,
+        outlive_host=outlive_host,
+        redirect_stderr=redirect_stderr,
+    )
 
 
 @contextmanager

@@ -1,22 +1,27 @@
-"""What the operator configured for a data source, as its plugin sees it."""
+"""What the operator configured for a data source or an app, as its plugin sees it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
 
+from graftage.backend.context import AppSettings, DataSourceSettings, PluginContext
 from graftage.backend.secrets import Secrets
 
 Model = TypeVar("Model")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings(Generic[Model]):
-    """The settings of one configured data source.
+    """The settings of one configured data source, or of an app in one organisation.
 
     json: the decoded `jsonData`, `{}` when nothing is set; of the author's own type where `__init__`
     annotates its argument with one (`settings: Settings[Station]`). type: the plugin's id. secrets: the
-    decrypted ones; they show in no `repr`. uid: empty where the host knows no uids.
+    decrypted ones; they show in no `repr`. uid: empty where the host knows no uids, and for apps, which have
+    neither id, name nor url. updated: when the settings were last changed; None where the host does not say.
     """
 
     id: int
@@ -27,3 +32,62 @@ class Settings(Generic[Model]):
     url: str = ""
     secrets: Secrets = field(default_factory=Secrets)
     uid: str = ""
+    user: str = ""
+    database: str = ""
+    basic_auth_enabled: bool = False
+    basic_auth_user: str = ""
+    updated: datetime | None = None
+    api_version: str = ""
+
+
+def settings_of(asked: PluginContext, model: Any) -> Settings[Any]:
+    """The settings of whatever is asked, as an author sees them.
+
+    model: the type of `jsonData`; None for a plain dict. Raises UnreadableModel when it is not of that type.
+    """
+    if asked.data_source is None:
+        return _settings_of_app(asked, asked.app or AppSettings(), model)
+    return _settings_of_data_source(asked.data_source, model)
+
+
+def _settings_of_data_source(source: DataSourceSettings, model: Any) -> Settings[Any]:
+    from graftage.sdk.model import decode
+
+    return Settings(
+        id=source.id,
+        org_id=source.org_id,
+        name=source.name,
+        type=source.type,
+        json=decode(source.json, model, what=f"the jsonData of data source {source.name!r}"),
+        url=source.url,
+        secrets=source.secrets,
+        uid=source.uid,
+        user=source.user,
+        database=source.database,
+        basic_auth_enabled=source.basic_auth_enabled,
+        basic_auth_user=source.basic_auth_user,
+        updated=_moment(source.updated_ms),
+        api_version=source.api_version,
+    )
+
+
+def _settings_of_app(asked: PluginContext, app: AppSettings, model: Any) -> Settings[Any]:
+    from graftage.sdk.model import decode
+
+    return Settings(
+        id=0,
+        org_id=asked.org_id,
+        name="",
+        type=asked.plugin_id,
+        json=decode(app.json, model, what=f"the jsonData of app {asked.plugin_id!r}"),
+        secrets=app.secrets,
+        updated=_moment(app.updated_ms),
+        api_version=app.api_version,
+    )
+
+
+def _moment(milliseconds: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    except OverflowError:  # Go's zero time and other numbers that no calendar has
+        return None

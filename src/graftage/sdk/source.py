@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from typing import Any
 
-from graftage.backend.context import DataSourceSettings
+from graftage.backend.context import PluginContext
 from graftage.sdk.instances import Made
-from graftage.sdk.model import decode, model_of
-from graftage.sdk.settings import Settings
+from graftage.sdk.model import model_of
+from graftage.sdk.settings import Settings, settings_of
 from graftage.sdk.workers import Workers
 
 log = logging.getLogger(__name__)
 
 
 class Sources:
-    """Makes and closes data source objects.
+    """Makes and closes the objects of data sources and apps.
 
-    target: a class, called for each data source, with its settings when it takes an argument; or an object
+    target: a class, called for each of them, with its settings when it takes an argument; or an object
     that serves them all, which is set up before the first query and closed at the end.
     """
 
@@ -30,9 +29,9 @@ class Sources:
         self._takes_settings = isinstance(target, type) and _takes_an_argument(target)
         self._shared_setup: asyncio.Task[None] | None = None
 
-    async def make(self, settings: DataSourceSettings) -> Made:
-        """The object for these settings. Raises what the author's code raises."""
-        decoded = settings_of(settings, self._settings_model)
+    async def make(self, context: PluginContext) -> Made:
+        """The object for what is asked. Raises what the author's code raises."""
+        decoded = settings_of(context, self._settings_model)
         if not isinstance(self._target, type):
             await self._set_up_once(self._target)
             return Made(self._target, decoded)
@@ -80,20 +79,6 @@ class Sources:
                 await awaitable
             except (SystemExit, KeyboardInterrupt) as error:  # would end the event loop, and all the plugin
                 raise RuntimeError(f"{type(error).__name__}: {error}") from error
-
-
-def settings_of(settings: DataSourceSettings, model: Any) -> Settings[Any]:
-    """The settings as an author sees them. Raises UnreadableModel when `jsonData` is not as expected."""
-    return Settings(
-        id=settings.id,
-        org_id=settings.org_id,
-        name=settings.name,
-        type=settings.type,
-        json=decode(settings.json, model, what=f"the jsonData of data source {settings.name!r}"),
-        url=settings.url,
-        secrets=settings.secrets,
-        uid=settings.uid,
-    )
 
 
 def _failed(task: asyncio.Task[None]) -> bool:

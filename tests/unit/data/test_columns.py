@@ -103,7 +103,7 @@ def test_nan_is_a_value_and_a_column_of_nothing_is_text() -> None:
         ([b"x"], "holds bytes"),
         (np.zeros((2, 2)), r"shape \(2, 2\)"),
         (np.zeros(2, complex), "array of complex128"),
-        (np.zeros(2, "timedelta64[s]"), "array of timedelta64"),
+        (np.zeros(2, "timedelta64[M]"), "array of timedelta64.*expected timedelta64 of ns"),
         ([2**64], "fit in int64 or uint64"),
         ([-1, 2**63], "fit in int64 or uint64"),
         ([datetime(1500, 1, 1, tzinfo=UTC)], "expected times from 1677"),

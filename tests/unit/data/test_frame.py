@@ -35,6 +35,38 @@ def test_a_field_that_is_none_says_what_is_wrong(arguments: tuple[object, ...], 
         Field("cpu", *arguments)  # type: ignore[arg-type] # on purpose
 
 
+@pytest.mark.parametrize(
+    ("valid", "nullable", "becomes"),
+    [
+        (None, None, False),
+        ([True, True], None, True),
+        ([True, False], None, True),
+        (None, True, True),
+        (None, False, False),
+        ([True, True], False, False),
+    ],
+)
+def test_a_field_is_nullable_as_declared_or_else_as_its_values_are(
+    valid: list[bool] | None, nullable: bool | None, becomes: bool
+) -> None:
+    mask = None if valid is None else np.array(valid)
+    field = Field("cpu", FieldType.FLOAT64, NUMBERS, mask, nullable=nullable)
+    assert field.nullable is becomes
+    assert becomes or field.valid is None
+
+
+def test_missing_values_of_a_field_that_is_not_nullable_are_refused_by_name_and_row() -> None:
+    with pytest.raises(ValueError, match="'cpu' is declared not nullable, but its row 1 is missing"):
+        Field("cpu", FieldType.FLOAT64, NUMBERS, np.array([True, False]), nullable=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("enum", "enum"), ("json.RawMessage", "other"), ("uint8", "number")]
+)
+def test_browsers_have_names_of_their_own_for_types(kind: str, name: str) -> None:
+    assert FieldType(kind).browser_type == name
+
+
 def test_fields_of_different_lengths_are_refused_by_name() -> None:
     long, short = Field("a", FieldType.FLOAT64, NUMBERS), Field("b", FieldType.FLOAT64, NUMBERS[:1])
     with pytest.raises(

@@ -88,8 +88,44 @@ def test_everything_else_is_a_table() -> None:
     assert table.columns == ("time", "host", "up", "n", "f", "big")
     first, second = table.rows()
     assert first == (1500, "a", True, 1, 0.5, 2.0**63)
-    assert second[:4] == (None, None, False, 2)
-    assert np.isnan(second[4])  # type: ignore[arg-type]
+    assert second == (None, None, False, 2, None, 1.0), "NaN in a table is more than old servers can write"
+
+
+def test_infinities_are_gaps_in_a_series() -> None:
+    (series,), _ = frame_to_legacy(frame_from_columns({"time": TIMES, "cpu": [1, float("inf"), -np.inf]}))
+    assert points(series)[0] == (1500, 1.0)
+    assert np.isnan(series.values[1:]).all()
+
+
+def test_json_and_enums_are_texts() -> None:
+    config = {"type": {"enum": {"text": ["off", "on"]}}}
+    fields = (
+        Field("json", FieldType.JSON, np.array(['{"a":1}', "2", "3"], object)),
+        Field("state", FieldType.ENUM, np.array([1, 0, 3], np.uint16), config=config),
+        Field("code", FieldType.ENUM, np.array([1, 0, 3], np.uint16)),
+    )
+    _, (table,) = frame_to_legacy(Frame(fields))
+    assert list(table.rows()) == [('{"a":1}', "on", "1"), ("2", "off", "0"), ("3", "3", "3")]
+    _, (table,) = frame_to_legacy(Frame((Field("code", FieldType.ENUM, np.zeros(0, np.uint16)),)))
+    assert len(table) == 0
+
+
+def test_a_long_time_series_is_a_table_unless_its_type_says_what_it_is() -> None:
+    columns = {
+        "cpu": [0.2, 0.1, 0.3, 0.4],
+        "time": [TIMES[1], TIMES[0], TIMES[0], None],
+        "host": ["a", "a", "b", "c"],
+    }
+    frame = frame_from_columns(columns)
+    assert frame_to_legacy(frame)[1]
+    series, tables = frame_to_legacy(Frame(frame.fields, meta={"type": "timeseries-long"}))
+    assert not tables
+    assert [(one.name, points(one)) for one in series] == [
+        ("cpu {host=a}", [(1500, 0.1), (2500, 0.2)]),
+        ("cpu {host=b}", [(1500, 0.3)]),
+    ]
+    empty = Frame(tuple(Field(field.name, field.type, field.values[:0]) for field in frame.fields))
+    assert frame_to_legacy(Frame(empty.fields, meta={"type": "timeseries-long"})) == ((), ())
 
 
 def test_a_column_of_times_keeps_a_name_that_says_so() -> None:
@@ -109,6 +145,7 @@ def test_a_series_is_a_frame_and_comes_back() -> None:
     )
     (back,), _ = frame_to_legacy(frame)
     assert (back.times.tolist(), back.labels) == ([-1, 1500], {"host": "a"})
+    assert [field.nullable for field in frame.fields] == [True, True]
     assert series_to_frame(Series("cpu", series.times, series.values)).fields[1].labels is None
 
 

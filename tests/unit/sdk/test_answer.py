@@ -1,3 +1,5 @@
+"""What a handler may return, and what is made of it."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -7,72 +9,131 @@ import numpy as np
 import pytest
 
 from graftage.data.columns import frame_from_columns
+from graftage.data.frame import Frame
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import PluginFault
-from graftage.sdk.answer import result_of
-from graftage.sdk.response import Response
+from graftage.sdk.answer import answer_of
+from graftage.sdk.response import Notice, Response
 
 TIMES = [datetime(2026, 11, 22, 11, tzinfo=UTC), datetime(2026, 11, 22, 12, tzinfo=UTC)]
 RAIN = {"time": TIMES, "rain": [0.5, 1.5]}
+ROWS = [{"time": TIMES[0], "rain": 0.5}, {"time": TIMES[1], "rain": 1.5}]
 SERIES = Series("rain", np.array([1, 2], np.int64), np.array([0.5, 1.5]))
 TABLE = Table()
 
 
-def shape(returned: object) -> tuple[int, int]:
-    result = result_of("A", returned)
-    assert (result.ref_id, result.error, result.meta_json) == ("A", "", "")
-    return len(result.series), len(result.tables)
+class ArrowTable:
+    """Hands itself over as libraries of data frames do."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return frame_from_columns(RAIN).__arrow_c_stream__(requested_schema)
 
 
 @pytest.mark.parametrize(
     ("returned", "expected"),
     [
-        (None, (0, 0)),
-        ([], (0, 0)),
-        (RAIN, (1, 0)),
-        (frame_from_columns(RAIN), (1, 0)),
-        ({"city": ["Köln"], "rain": [1.0]}, (0, 1)),
-        ([frame_from_columns(RAIN), SERIES, TABLE], (2, 1)),
-        ((SERIES, SERIES), (2, 0)),
-        (SERIES, (1, 0)),
-        (TABLE, (0, 1)),
-        (Response(RAIN), (1, 0)),
-        (Response(), (0, 0)),
+        (None, []),
+        ([], []),
+        ({}, [Frame]),
+        (RAIN, [Frame]),
+        (ROWS, [Frame]),
+        ([RAIN, RAIN], [Frame, Frame]),
+        ([{"rain": np.array([1.0])}], [Frame]),
+        (frame_from_columns(RAIN), [Frame]),
+        (ArrowTable(), [Frame]),
+        ([ArrowTable(), RAIN], [Frame, Frame]),
+        (np.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]), [Frame]),
+        ([frame_from_columns(RAIN), SERIES, TABLE], [Frame, Series, Table]),
+        ((SERIES, SERIES), [Series, Series]),
+        (SERIES, [Series]),
+        (TABLE, [Table]),
+        (Response(RAIN), [Frame]),
+        (Response(), []),
     ],
 )
-def test_everything_accepted_becomes_series_and_tables(returned: object, expected: tuple[int, int]) -> None:
-    assert shape(returned) == expected
+def test_everything_accepted_becomes_frames_series_and_tables(returned: object, expected: list[type]) -> None:
+    answer = answer_of(returned)
+
+    assert [type(item) for item in answer.items] == expected
+    assert (answer.error, answer.meta_json, answer.status, answer.source) == ("", "", 200, "")
 
 
-def test_a_dict_of_columns_keeps_its_values() -> None:
-    (series,) = result_of("A", RAIN).series
+@pytest.mark.parametrize("returned", [RAIN, ROWS, ArrowTable(), Response(ROWS)])
+def test_columns_rows_and_data_frames_keep_names_and_values(returned: object) -> None:
+    (frame,) = answer_of(returned).frames()
 
-    assert series.name == "rain"
-    assert series.times.tolist() == [int(time.timestamp() * 1000) for time in TIMES]
-    assert series.values.tolist() == [0.5, 1.5]
+    assert [field.name for field in frame.fields] == ["time", "rain"]
+    assert frame.fields[0].values.tolist() == [int(time.timestamp() * 1e9) for time in TIMES]
+    assert frame.fields[1].values.tolist() == [0.5, 1.5]
+
+
+def test_series_and_tables_are_frames_where_frames_are_wanted() -> None:
+    series, table = answer_of([SERIES, TABLE]).frames()
+
+    assert (series.name, [field.name for field in series.fields]) == ("rain", ["time", "value"])
+    assert len(table.fields) == 0
 
 
 def test_a_response_says_more_about_its_frames() -> None:
-    result = result_of(
-        "A", Response([SERIES], meta={"rows": np.int64(2), "when": [1, None]}, error="incomplete")
+    answer = answer_of(
+        Response([SERIES], meta={"rows": np.int64(2), "when": [1, None]}, error="incomplete", status=404)
     )
 
-    assert result.error == "incomplete"
-    assert result.meta_json == '{"rows":2,"when":[1,null]}'
-    assert result.series == (SERIES,)
+    assert (answer.error, answer.status, answer.source) == ("incomplete", 404, "downstream")
+    assert answer.meta_json == '{"rows":2,"when":[1,null]}'
+    assert answer.items == (SERIES,)
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "source"),
+    [
+        (Response(), 200, ""),
+        (Response(status=204), 204, ""),
+        (Response(error="broken"), 500, "plugin"),
+        (Response(error="no such city", status=404), 404, "downstream"),
+        (Response(error="wrong method", status=405), 405, "plugin"),
+        (Response(error="odd", status=200), 200, "plugin"),
+    ],
+)
+def test_a_response_has_a_status_and_its_error_a_source(response: Response, status: int, source: str) -> None:
+    answer = answer_of(response)
+
+    assert (answer.status, answer.source) == (status, source)
+
+
+def test_meta_by_grafanas_names_counts_for_frames_that_do_not_say_it() -> None:
+    own = frame_from_columns(RAIN)
+    other = Frame(own.fields, meta={"executedQueryString": "mine"})
+
+    frames = answer_of(Response([own, other], meta={"executedQueryString": "all", "x": 1})).frames()
+
+    assert [frame.meta for frame in frames] == [
+        {"executedQueryString": "all"},
+        {"executedQueryString": "mine"},
+    ]
+
+
+def test_notices_are_texts_or_say_how_bad_it_is() -> None:
+    answer = answer_of(Response(notices=["slow", Notice("stop", "error", "http://a")]))
+
+    assert answer.notices == (
+        {"severity": "info", "text": "slow"},
+        {"severity": "error", "text": "stop", "link": "http://a"},
+    )
+
+
+@pytest.mark.parametrize("status", [-1, 99, 600])
+def test_a_status_that_http_does_not_have_is_refused(status: int) -> None:
+    with pytest.raises(ValueError, match=f"status {status} is none of HTTP"):
+        Response(status=status)
 
 
 class DataFrame:
-    """Like that of a library: its columns are attributes as well."""
+    """Of a library that cannot hand it over; its columns are attributes as well."""
 
     def __getattr__(self, column: str) -> list[float]:
         return [1.0]
-
-
-class ArrowTable:
-    def __arrow_c_stream__(self) -> None:
-        pass
 
 
 async def numbers() -> Any:
@@ -87,15 +148,9 @@ async def numbers() -> Any:
         ([SERIES, 2.5], "returned a list that holds a float;"),
         ((1, 2), "returned a tuple that holds an int;"),
         (
-            [{"time": 1, "a": 2}],
-            r'returned a list that holds a dict \(turn rows into columns: {"time": \[...\], "a": \[...\]}\);',
-        ),
-        ([dict.fromkeys("abcd")], r'columns: {"a": \[...\], "b": \[...\], "c": \[...\], ...}\);'),
-        (
             DataFrame(),
             r"DataFrame \(give its columns: {name: df\[name\].to_numpy\(\) for name in df.columns}",
         ),
-        (ArrowTable(), r"ArrowTable \(give its columns"),
         (numbers(), "returned an async_generator, which yields its data piece by piece;"),
         (np.array([1.0]), "returned a numpy.ndarray;"),
         (Response(Response()), "returned a graftage.sdk.response.Response;"),
@@ -105,14 +160,18 @@ def test_anything_else_is_an_error_saying_what_it_was_and_what_is_accepted(
     returned: object, said: str
 ) -> None:
     with pytest.raises(PluginFault, match=said):
-        result_of("A", returned)
+        answer_of(returned)
 
 
 def test_meta_that_is_no_json_is_an_error() -> None:
     with pytest.raises(PluginFault, match=r"meta cannot be written as JSON: .*object"):
-        result_of("A", Response(meta=object()))
+        answer_of(Response(meta=object()))
 
 
-def test_columns_of_different_length_are_an_error() -> None:
-    with pytest.raises((ValueError, PluginFault)):
-        result_of("A", {"time": TIMES, "rain": [1.0]})
+@pytest.mark.parametrize(
+    ("returned", "named"),
+    [({"time": TIMES, "rain": [1.0]}, "rain"), ({"odd": [object()]}, "odd"), ([{"odd": object()}], "odd")],
+)
+def test_a_column_that_fits_into_no_frame_is_named(returned: object, named: str) -> None:
+    with pytest.raises(ValueError, match=f"'{named}'"):
+        answer_of(returned)

@@ -15,10 +15,13 @@ from graftage.backend.context import DataSourceSettings, context_of
 from graftage.backend.query import Query as AskedQuery
 from graftage.backend.query import QueryRequest, Result, TimeRange
 from graftage.backend.secrets import Secrets
-from graftage.sdk.data_source import DataSource, PluginError, query_type
+from graftage.sdk.data_source import DataSource, query_type
 from graftage.sdk.dispatch import Dispatcher
+from graftage.sdk.errors import PluginError
 from graftage.sdk.handlers import FunctionSource
+from graftage.sdk.metrics import Metrics
 from graftage.sdk.query import Query
+from graftage.sdk.runtime import Runtime
 from graftage.sdk.settings import Settings
 from support.wait import eventually_async
 
@@ -35,8 +38,22 @@ def request(queries: Mapping[str, str] | list[str], **data_source: Any) -> Query
     )
 
 
+class Desk:
+    """A dispatcher for version 1, and the runtime below it."""
+
+    def __init__(self, target: object) -> None:
+        self._runtime = Runtime(target, metrics=Metrics(), environment={})
+        self._dispatcher = Dispatcher(self._runtime)
+
+    async def answer(self, asked: QueryRequest) -> tuple[Result, ...]:
+        return await self._dispatcher.answer(asked, version=1)
+
+    async def close(self, *, timeout: float) -> None:
+        await self._runtime.close(timeout=timeout)
+
+
 async def ask(target: object, asked: QueryRequest) -> dict[str, Result]:
-    dispatcher = Dispatcher(target)
+    dispatcher = Desk(target)
     try:
         return {result.ref_id: result for result in await dispatcher.answer(asked)}
     finally:
@@ -161,7 +178,7 @@ async def test_any_number_of_queries_is_answered_in_the_order_asked(count: int) 
     async def echo(query: Query[Any]) -> Any:
         return {"ref": [query.ref_id]}
 
-    dispatcher = Dispatcher(FunctionSource(echo))
+    dispatcher = Desk(FunctionSource(echo))
     ref_ids = [f"Q{number % 60}" for number in range(count)]  # some of them twice
 
     results = await dispatcher.answer(
@@ -294,7 +311,7 @@ async def test_an_object_that_cannot_be_made_fails_every_query_until_it_can(wher
         Fragile.setup = lambda self: fail()  # type: ignore[attr-defined]  # as a class body would
     elif where == "async setup":
         Fragile.setup = setup  # type: ignore[attr-defined]  # as a class body would
-    dispatcher = Dispatcher(Fragile)
+    dispatcher = Desk(Fragile)
 
     failed = await dispatcher.answer(request(["A", "B"]))
     broken = False
@@ -340,7 +357,7 @@ async def test_objects_are_closed_at_the_end(name: str) -> None:
         Closing.close = lambda self: closed.append(name)  # type: ignore[attr-defined]  # as a class body would
     else:
         setattr(Closing, name.removeprefix("async "), aclose)
-    dispatcher = Dispatcher(Closing)
+    dispatcher = Desk(Closing)
     for org in (1, 2):
         await dispatcher.answer(request(["A"], org_id=org))
 
@@ -377,7 +394,7 @@ async def test_an_object_serves_all_data_sources_and_is_set_up_and_closed_once()
             self.log.append("close")
 
     shared = Shared()
-    dispatcher = Dispatcher(shared)
+    dispatcher = Desk(shared)
     for number, name in enumerate(["one", "two"]):
         await dispatcher.answer(request(["A"], id=number, name=name))
     await dispatcher.close(timeout=1)
@@ -404,7 +421,7 @@ async def test_a_cancelled_call_cancels_its_tasks_and_tells_its_threads() -> Non
                 cancelled.append(query.ref_id)
                 raise
 
-    dispatcher = Dispatcher(Slow)
+    dispatcher = Desk(Slow)
     call = asyncio.create_task(
         dispatcher.answer(request({"A": "{}", "B": '{"queryType": "thread"}', "C": "{}"}))
     )
@@ -436,7 +453,7 @@ async def test_an_object_stays_open_while_a_thread_of_a_cancelled_call_uses_it()
         def close(self) -> None:
             log.append(f"closed {self.url}")
 
-    dispatcher = Dispatcher(Slow)
+    dispatcher = Desk(Slow)
     call = asyncio.create_task(dispatcher.answer(request(["A"], url="old")))
     await eventually_async(begun.is_set, what="the thread to begin")
     call.cancel()
@@ -459,5 +476,5 @@ async def test_failures_are_logged_with_their_fields_and_traceback(caplog: pytes
     assert failed["ERROR"].exc_info is not None
     assert failed["WARNING"].exc_info is None
     assert "pick a city first" in failed["WARNING"].getMessage()
-    (answered,) = [record for record in caplog.records if record.getMessage() == "query answered"]
-    assert vars(answered)["status"] == "error"
+    (answered,) = [record for record in caplog.records if record.getMessage() == "request ended"]
+    assert (vars(answered)["status"], vars(answered)["statusSource"]) == ("error", "plugin")

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from graftage.backend.context import DataSourceSettings
+from graftage.backend.context import AppSettings, DataSourceSettings, PluginContext, context_of
 from graftage.backend.secrets import Secrets
 from graftage.sdk.instances import Instances, Made
-from graftage.sdk.source import settings_of
+from graftage.sdk.settings import settings_of
 from support.wait import eventually_async
 
 HOUR = 3600.0
@@ -24,27 +25,27 @@ class Workshop:
         self.fail = False
         self._before = before
 
-    async def make(self, settings: DataSourceSettings) -> Made:
+    async def make(self, context: PluginContext) -> Made:
         self.made += 1
         number = self.made
         if self._before is not None:
             await self._before()
         if self.fail:
             raise RuntimeError("no connection")
-        return Made(number, settings_of(settings, None))
+        return Made(number, settings_of(context, None))
 
     async def end(self, made: Made) -> None:
         self.closed.append(made.source)
 
 
-def settings(**changed: Any) -> DataSourceSettings:
+def settings(**changed: Any) -> PluginContext:
     usual = {"id": 1, "org_id": 1, "name": "weather", "type": "acme", "url": "http://a"}
-    return DataSourceSettings(**(usual | changed))
+    return context_of(DataSourceSettings(**(usual | changed)))
 
 
-async def number(instances: Instances, asked: DataSourceSettings) -> int:
-    async with instances.use(asked) as instance:
-        return int(instance.making.result().source)
+async def number(instances: Instances, asked: PluginContext, *, tenant: str = "") -> int:
+    async with instances.use(asked, tenant=tenant) as instance:
+        return int(instance.source)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,9 @@ async def number(instances: Instances, asked: DataSourceSettings) -> int:
         ({"id": 2}, True),
         ({"org_id": 2}, True),
         ({"id": 1, "uid": "u"}, True),
+        ({"id": 0, "uid": "u"}, True),
+        ({"updated_ms": 1}, True),
+        ({"user": "me"}, True),
     ],
 )
 async def test_an_object_belongs_to_its_data_source_and_settings(
@@ -70,6 +74,55 @@ async def test_an_object_belongs_to_its_data_source_and_settings(
     second = await number(instances, settings(**changed))
 
     assert (first != second) is another
+    await instances.close(timeout=1)
+
+
+def app(**changed: Any) -> PluginContext:
+    usual: dict[str, Any] = {"org_id": 1, "plugin_id": "acme-app", "app": AppSettings("{}", updated_ms=1)}
+    return PluginContext(**(usual | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "another"),
+    [
+        ({}, False),
+        ({"user_agent": "Grafana/13.0.0 (linux; amd64)"}, False),
+        ({"app": AppSettings("{}", updated_ms=2)}, True),
+        ({"app": None}, True),
+        ({"org_id": 2}, True),
+        ({"grafana_config": {"GF_APP_URL": "http://new"}}, True),
+    ],
+)
+async def test_an_app_has_an_object_for_each_organisation_and_its_settings(
+    changed: dict[str, Any], another: bool
+) -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    first = await number(instances, app())
+
+    assert (await number(instances, app(**changed)) != first) is another
+    await instances.close(timeout=1)
+
+
+async def test_what_grafana_says_of_itself_belongs_to_the_settings() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+    told = replace(settings(), grafana_config={"GF_APP_URL": "http://new"})
+
+    assert [await number(instances, asked) for asked in (settings(), told, told)] == [1, 2, 2]
+    await eventually_async(lambda: workshop.closed == [1], what="the old object closed")
+    await instances.close(timeout=1)
+
+
+async def test_each_tenant_has_objects_of_its_own() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    numbers = [await number(instances, settings(), tenant=tenant) for tenant in ("a", "b", "a")]
+
+    assert numbers == [1, 2, 1]
+    assert instances.count == 2
     await instances.close(timeout=1)
 
 

@@ -23,11 +23,16 @@ class PointColumns:
         """Views of `count` new points to be filled in. likely: how many may come in all, from here on."""
         start, self._length = self._length, self._length + count
         if self._length > len(self._times):
+            likely += likely // 64  # it is an estimate, and growing again would copy everything
             room = start + max(count, likely, start // 2)
             times, values = np.empty(room, np.int64), np.empty(room, np.float64)
             times[:start], values[:start] = self._times[:start], self._values[:start]
             self._times, self._values = times, values
         return self._times[start : self._length], self._values[start : self._length]
+
+    def take_back(self, count: int) -> None:
+        """Forget the last `count` points."""
+        self._length -= count
 
     def finish(self) -> tuple[Times, Values]:
         """The columns at their length."""

@@ -206,6 +206,37 @@ def test_todays_points_with_and_without_values_read_as_protobuf_reads_them(
     assert_same(series_of(bytes(damaged)))
 
 
+# Bytes inside of points that look as if a point started there.
+MISLEADING = {
+    "timestamps that end in 1a, before a value": [(0x1A << 7 * size, 1.5) for size in (1, 3, 5)],
+    "values that hold whole points": [(1, struct.unpack("<d", b"\x1a\x02\x08\x05\x1a\x02\x08\x05")[0])],
+    "values that hold the start of a longer point": [
+        (300, struct.unpack("<d", b"01\x1a\x14\x08\x81\x82@")[0])
+    ],
+    "values that run into the next point": [(300, struct.unpack("<d", b"012345\x1a\x00")[0]), (7, 0.0)],
+    "points without anything among others": [(0, 0.0), (0, 0.0), (5, 0.0), (2**40, 1.0)],
+    "timestamps of nine and ten bytes": [(2**62, 1.0), (-1, 0.0), (-(2**63), 2.0), (2**56, 0.0), (3, 4.0)],
+}
+
+
+@pytest.mark.parametrize("points", MISLEADING.values(), ids=MISLEADING.keys())
+def test_what_looks_like_a_start_inside_of_a_point_misleads_nobody(points: list[tuple[int, float]]) -> None:
+    random = Random(1)
+    usual = [(1 << 7 * size, 2.5 * (size % 3)) for size in range(9)]
+    chosen = [random.choice(random.choice([points, usual])) for _ in range(3000)]
+    assert_same(series_of(b"".join(written(*point) for point in chosen)))
+
+
+@pytest.mark.parametrize("tenth", [b"\x00", b"\x01", b"\x7f", b"\x80\x01", b"\xff\x00"])
+def test_a_timestamp_beside_others_is_refused_if_it_does_not_end_after_ten_bytes(tenth: bytes) -> None:
+    odd = write_bytes(3, b"\x08" + b"\x81" * 9 + tenth)
+    assert_same(series_of((written(5, 0.0) + written(300, 1.5)) * 500 + odd + written(5, 1.5) * 500))
+
+
+def written(time: int, value: float) -> bytes:
+    return write_bytes(3, pb.Point(timestamp=time, value=value).SerializeToString())
+
+
 @SETTINGS
 @given(
     st.lists(st.tuples(TIMES, VALUES), max_size=30),

@@ -1,0 +1,83 @@
+"""Compressed buffers, for which Python needs a library: Grafana never writes them, but others do.
+
+Source: apache/arrow, format/Message.fbs, `BodyCompression`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from graftage.data.arrow.layout import INT64
+from graftage.errors import WireError
+
+_NOT_COMPRESSED: Final = -1
+_LZ4, _ZSTD = 0, 1
+_NAMES: Final = {_LZ4: "LZ4", _ZSTD: "ZSTD"}
+# By codec: modules that can read it, the best first.
+_MODULES: Final = {_LZ4: ("lz4.frame",), _ZSTD: ("compression.zstd", "zstandard")}
+
+Decompress = Callable[[memoryview], memoryview]
+
+
+def decompressor(codec: int, limit: int) -> Decompress:
+    """A function that unpacks one buffer after the other, up to `limit` bytes in all.
+
+    Raises WireError if nothing is installed that reads the codec; the function ValueError.
+    """
+    if codec not in _MODULES:
+        raise WireError(f"the Arrow file is compressed with codec {codec}; expected one of {_NAMES}")
+    for name in _MODULES[codec]:
+        try:
+            module = import_module(name)
+        except ImportError:
+            continue
+        return _Decompressor(_NAMES[codec], module, limit)
+    raise WireError(
+        f"the Arrow file is compressed with {_NAMES[codec]}, which older Grafanas cannot read, and this "
+        f"Python not without the package {_MODULES[codec][-1].partition('.')[0]}; do not compress it"
+    )
+
+
+class _Decompressor:
+    def __init__(self, name: str, module: Any, limit: int) -> None:
+        self._name = name
+        self._module = module
+        self._left = limit
+
+    def __call__(self, buffer: memoryview) -> memoryview:
+        if not len(buffer):
+            return buffer
+        if len(buffer) < INT64.size:
+            raise ValueError(f"it has a compressed buffer of {len(buffer)} bytes; expected its size in 8")
+        (size,) = INT64.unpack_from(buffer)
+        packed = buffer[INT64.size :]
+        if size == _NOT_COMPRESSED:
+            return packed
+        if not 0 <= size <= self._left:
+            raise ValueError(
+                f"a compressed buffer claims {size} bytes where at most {self._left} are allowed"
+            )
+        self._left -= size
+        try:
+            content = self._unpack(packed, size)
+        except Exception as error:  # each library has errors of its own, and some raise plain ones
+            raise ValueError(f"a compressed buffer is no {self._name}: {error}") from error
+        if len(content) != size:
+            raise ValueError(f"a compressed buffer claims {size} bytes and has {len(content)}")
+        return memoryview(content)
+
+    def _unpack(self, packed: memoryview, size: int) -> bytes:
+        """At most `size` bytes and one more, whatever is packed."""
+        decompressor: Any
+        match self._module.__name__:
+            case "lz4.frame":
+                decompressor = self._module.LZ4FrameDecompressor()
+                return bytes(decompressor.decompress(packed, max_length=size + 1))
+            case "zstandard":
+                with self._module.ZstdDecompressor().stream_reader(packed) as reader:
+                    return bytes(reader.read(size + 1))
+            case _:
+                decompressor = self._module.ZstdDecompressor()
+                return bytes(decompressor.decompress(packed, max_length=size + 1))
