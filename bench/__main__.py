@@ -17,8 +17,10 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from bench.arrow import arrow
 from bench.calls import calls
 from bench.codec import codec
+from bench.frame_json import frame_json
 from bench.number import Number
 from bench.startup import startup
 from graftage.cli.show import console_for
@@ -30,7 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a number does not hold")
     strict = parser.parse_args().strict
-    numbers = [*asyncio.run(calls()), *codec(), startup()]
+    numbers = [*asyncio.run(calls()), *codec(), *arrow(), *frame_json(), startup()]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([number.to_json() for number in numbers], indent=2) + "\n", encoding="utf-8")
     console_for(sys.stdout).print(_table(numbers))

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Callable
 from functools import partial
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.number import Number
+from bench.ratio import ratio
 from graftage.backend.query import Result
 from graftage.data.series import Series
 from graftage.protocol.pb.datasource_v1_pb2 import DatasourceResponse
 from graftage.protocol.v1.response import decode_response, encode_response
 
 POINTS = 1_000_000
-ROUNDS = 9
 
 
 def codec() -> list[Number]:
@@ -36,10 +32,10 @@ def codec() -> list[Number]:
         message = DatasourceResponse.FromString(wire)
         if not _same(decode_response(wire), results) or len(message.results[0].series[0].points) != POINTS:
             raise RuntimeError(f"the codec does not read back what it wrote: {name}")
-        ours, theirs = _medians(partial(decode_response, wire), partial(DatasourceResponse.FromString, plain))
-        numbers.append(_number(f"v1 decoder, {name} / FromString of plain points", ours, theirs, 40 / 38))
-        ours, theirs = _medians(partial(encode_response, results), message.SerializeToString)
-        numbers.append(_number(f"v1 encoder, {name} / SerializeToString", ours, theirs, None))
+        decode, protobuf = partial(decode_response, wire), partial(DatasourceResponse.FromString, plain)
+        numbers.append(ratio(f"v1 decoder, {name} / FromString of plain points", decode, protobuf, 40 / 38))
+        encode = partial(encode_response, results)
+        numbers.append(ratio(f"v1 encoder, {name} / SerializeToString", encode, message.SerializeToString))
     return numbers
 
 
@@ -91,21 +87,3 @@ def _same(decoded: tuple[Result, ...], results: tuple[Result, ...]) -> bool:
         for left, right in zip(decoded, results, strict=True)
         for one, other in zip(left.series, right.series, strict=True)
     )
-
-
-def _medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(ROUNDS)]
-    return median(one for one, _ in pairs), median(other for _, other in pairs)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    gc.collect()
-    started = time.perf_counter()
-    result = work()
-    taken = time.perf_counter() - started
-    del result  # a million messages take long to free; that is not the call
-    return taken
-
-
-def _number(name: str, ours: float, theirs: float, target: float | None) -> Number:
-    return Number(name, ours / theirs, "times", target, note=f"{ours * 1000:.1f} / {theirs * 1000:.1f} ms")

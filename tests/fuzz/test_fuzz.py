@@ -12,7 +12,7 @@ import pytest
 from fuzz.targets import CORPUS, TARGETS
 from support.golden.areas import recordings
 
-SECONDS = 3
+SECONDS = 2
 TESTS = Path(__file__).parent.parent
 # Recordings to begin from, besides what is kept here.
 RECORDED = {"arrow_reader": [recordings() / "frames" / "arrow", recordings() / "frames" / "dataplane"]}

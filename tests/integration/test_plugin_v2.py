@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ class Weather(DataSource):
 
     @query_type("down")
     async def down(self, query):
-        log.info("about to fail")
+        log.info("about to fail with %s", query.settings.secrets["token"], extra={"also": "hush-hush"})
         raise DownstreamError("the station is closed", status=503)
 
     @query_type("wait")
@@ -332,3 +333,26 @@ serve(Quiet)
             await ask(channel, request("A"))
         assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
         await shut_down(channel)
+
+
+async def test_a_class_by_name_refuses_what_it_has_no_handlers_for(tmp_path: Path) -> None:
+    (tmp_path / "quiet.py").write_text("class Quiet:\n    def check_health(self):\n        return 'well'\n")
+    async with plugin(tmp_path, script='from graftage import serve\nserve("quiet:Quiet")\n') as (_, channel):
+        assert (await health(channel)).message == "well"
+        with pytest.raises(grpc.aio.AioRpcError, match=r"no handlers for pluginv2\.Data") as failed:
+            await ask(channel, request("A"))
+        assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_nothing_of_the_hosts_environment_is_needed(tmp_path: Path) -> None:
+    """Since Grafana 12.4 plugins inherit neither PATH nor HOME nor a language."""
+    nothing = dict.fromkeys(os.environ.keys() - {"TMPDIR"}) | {"LC_ALL": "C"}
+    async with (
+        started(PLUGIN, tmp_path, versions=(2,), environment=nothing) as process,
+        process.channel() as channel,
+    ):
+        results = await ask(channel, request("table"))
+        answer = await channel.unary_unary(rpc.COLLECT_METRICS)(b"", timeout=CALL_SECONDS)
+
+    assert frames_of(results["table"])[0].fields[0].values.tolist() == ["Köln", "Bonn"]
+    assert b"process_cpu_seconds_total" in diagnostics.decode_metrics(answer)

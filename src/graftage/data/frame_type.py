@@ -15,10 +15,8 @@ import numpy as np
 
 from graftage.data.frame import Field, FieldType, Frame
 
-# What these say about a frame goes beyond its columns: an annotation, or a trace, is no set of numbers.
-_OTHER_PURPOSES: Final = frozenset(
-    ("dataTopic", "preferredVisualisationType", "preferredVisualisationPluginId", "channel")
-)
+# What these say about a frame goes beyond its columns: an annotation is no set of numbers.
+_OTHER_PURPOSES: Final = frozenset(("dataTopic", "preferredVisualisationPluginId", "channel"))
 # Rules and panels look at each number of a set by itself; a longer table is a table.
 _MOST_ITEMS: Final = 10_000
 
@@ -55,14 +53,18 @@ def content_of(frame: Frame) -> Content:
 
 def kind_of(frames: Sequence[Frame]) -> str | None:
     """The type that fits frames without a type; None if none does, or if they are for something else."""
-    if not frames or any(
-        not frame.fields or not _OTHER_PURPOSES.isdisjoint(frame.meta or ()) for frame in frames
-    ):
+    if not frames or any(not frame.fields or _is_special(frame.meta or {}) for frame in frames):
         return None
     contents = [content_of(frame) for frame in frames]
     if any(content.others for content in contents) or not _are_distinct(contents):
         return None
     return next((kind for kind, fits in _FITS.items() if fits(contents)), None)
+
+
+def _is_special(meta: Mapping[str, object]) -> bool:
+    """Does the author want something else than a graph, such as a trace?"""
+    shown = meta.get("preferredVisualisationType", "graph")
+    return shown != "graph" or not _OTHER_PURPOSES.isdisjoint(meta)
 
 
 def _are_distinct(contents: Sequence[Content]) -> bool:

@@ -28,7 +28,10 @@ def write_ordered(value: object) -> bytes:
 
     Raises ValueError for anything else, and for numbers that are not finite.
     """
-    return _text(value).encode()
+    try:
+        return _text(value).encode()
+    except RecursionError as error:
+        raise ValueError("what nests so deeply is no JSON") from error
 
 
 def go_float(value: float) -> str:

@@ -154,6 +154,13 @@ def bound(value: object, place: str) -> Bound:
 
 def anything(value: object, place: str) -> Any:
     """Whatever JSON can hold, with the keys of objects sorted."""
+    try:
+        return _anything(value, place)
+    except RecursionError as error:
+        raise ValueError(f"{place} nests too deeply; expected what JSON can hold") from error
+
+
+def _anything(value: object, place: str) -> Any:
     match value:
         case None:
             return None
@@ -165,14 +172,15 @@ def anything(value: object, place: str) -> Any:
         case str():
             return str(value)
         case int() | np.integer():
+            number(value, place)  # readers take every number for a float, and refuse what is none
             return int(value)
         case float() | np.floating():
             return number(value, place)
         case list() | tuple():
-            return [anything(item, f"{place}[{index}]") for index, item in enumerate(value)]
+            return [_anything(item, f"{place}[{index}]") for index, item in enumerate(value)]
         case Mapping():
             contents = mapping(value, place)
-            return {str(key): anything(contents[key], f"{place}.{key}") for key in sorted(contents)}
+            return {str(key): _anything(contents[key], f"{place}.{key}") for key in sorted(contents)}
         case _:
             raise wrong(value, place, "what JSON can hold")
 

@@ -64,8 +64,8 @@ class StartFailed(PluginFault):
 class RunningPlugin:
     """A plugin that answers calls, until it exits.
 
-    version: the application protocol it speaks. link: a gRPC channel for services that `client` does not know,
-    and a broker for further connections in either direction.
+    version: the application protocol it speaks. link: a gRPC channel, for services that `client` does not
+    know, and a broker for further connections in either direction.
     """
 
     def __init__(

@@ -184,7 +184,7 @@ class Broker:
         number = self._doors.next_stream(_now())
         inlet = otherwise if number is None else self._inlets.get(number)
         if inlet is None:
-            log.warning("the other process opened a stream that nobody waits for; it is refused")
+            log.debug("the other process opened a stream that nobody waits for; it is refused")
             stream.abort()
         else:
             stream.connect(inlet.connection())
@@ -286,7 +286,7 @@ class Broker:
         if awaited is not None and not awaited.done():
             awaited.set_result(info)
         elif not info.knock and not self._offers.add(info, _now()):
-            log.warning("an offer of connection %d is dropped: there is one already", info.service_id)
+            log.debug("an offer of connection %d is dropped: there is one already", info.service_id)
 
     def _send(self, info: ConnInfo) -> None:
         try:

@@ -10,6 +10,7 @@ cannot write any more stops the other from reading.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -18,6 +19,8 @@ from graftage.errors import GraftageError
 from graftage.protocol.handshake import address_problem
 
 CONNECT_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
 
 # Makes a connection for the protocol it is given, and returns when the protocol is connected. Raises OSError,
 # TimeoutError or a GraftageError.
@@ -30,8 +33,11 @@ def dialer(network: str, address: str) -> Dial:
         raise GraftageError(f"nothing can be reached at {address!r}: {problem}")
 
     async def dial(protocol: asyncio.Protocol) -> None:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await (_dial_unix if network == "unix" else _dial_tcp)(address, protocol)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await (_dial_unix if network == "unix" else _dial_tcp)(address, protocol)
+        except TimeoutError:
+            raise TimeoutError(f"{address} took no connection within {CONNECT_SECONDS:g} s") from None
 
     return dial
 
@@ -86,6 +92,7 @@ class Forwarder:
 
     def fail(self, reason: str) -> None:
         """Note why a connection could not be made or broke."""
+        log.debug("a connection is not carried on: %s", reason)
         self.reason = reason
         self.failed.set()
 

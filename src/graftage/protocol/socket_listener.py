@@ -1,6 +1,6 @@
 """A listening socket of our own in the place of gRPC's: what comes in there goes through a bridge.
 
-Not `asyncio.Server`: before Python 3.12 that leaks a connection which comes in just as it is closed.
+Neither `asyncio.Server` nor `loop.sock_accept`: both leak a connection that comes in just as they are closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ class SocketListener:
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._connection: Callable[[], asyncio.Protocol] | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
 
     def add_insecure_port(self, address: str) -> int:
         """Bind and listen; the port, 1 for a Unix socket. Raises RuntimeError, as gRPC does."""
@@ -39,28 +40,42 @@ class SocketListener:
 
     def serve(self, connection: Callable[[], asyncio.Protocol]) -> None:
         """Give each connection that comes in the protocol that this makes, until closed."""
-        assert self._socket is not None, "it was told where to listen"
-        self._accepting = asyncio.ensure_future(self._accept(self._socket, connection))
+        self._connection = connection
+        self._listen()
 
     async def close(self) -> None:
         """Listen no more. Connections that are made stay."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.wait({self._accepting})
-        if self._socket is not None:
-            self._socket.close()
+        if self._socket is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        self._socket = None
+        if self._connecting:
+            await asyncio.wait(self._connecting)
 
-    async def _accept(self, listening: socket.socket, connection: Callable[[], asyncio.Protocol]) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, _ = await loop.sock_accept(listening)
-            except OSError as error:
-                log.warning("a connection could not be taken: %s", error)
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            try:
-                await loop.connect_accepted_socket(connection, accepted)
-            except BaseException:
-                accepted.close()
-                raise
+    def _listen(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            accepted, _ = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            log.warning("a connection cannot be taken: %s", error)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listening)
+            loop.call_later(_RETRY_SECONDS, self._listen)
+            return
+        accepted.setblocking(False)
+        task = asyncio.ensure_future(self._connect(accepted))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        assert self._connection is not None, "it was told to serve"
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
+        except OSError:  # it is gone already
+            accepted.close()

@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from graftage.errors import GraftageError
+from graftage.errors import GraftageError, SettingsError
 from graftage.protocol.certificate import NAME, Identity, to_pem
 
 ALPN = ["h2"]  # Go's gRPC refuses connections that did not agree on it
 
 
 class UnusableCertificate(GraftageError):
-    """The TLS library cannot work with a certificate, the peer's or our own."""
+    """The TLS library cannot work with the peer's certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,10 @@ class Credentials:
 
 
 def credentials(own: Identity, trusted: Sequence[bytes]) -> Credentials:
-    """Contexts that show our certificate and trust these alone (DER). Raises UnusableCertificate."""
+    """Contexts that show our certificate and trust these alone (DER).
+
+    Raises UnusableCertificate, or SettingsError when there is no place for a private file.
+    """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate with the peer's name
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.verify_mode = ssl.CERT_REQUIRED
@@ -64,9 +67,14 @@ def _show(own: Identity, contexts: Sequence[ssl.SSLContext]) -> None:
 
     OpenSSL's wrapper takes them from a file only: one that nobody else can read, and that is gone at once.
     """
-    with tempfile.TemporaryDirectory(prefix="graftage-") as folder:  # mode 0700
-        path = os.path.join(folder, "own.pem")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(own.key + to_pem(own.certificate).encode("ascii"))
-        for context in contexts:
-            context.load_cert_chain(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix="graftage-") as folder:  # mode 0700
+            path = os.path.join(folder, "own.pem")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(own.key + to_pem(own.certificate).encode("ascii"))
+            for context in contexts:
+                context.load_cert_chain(path)
+    except OSError as error:
+        raise SettingsError(
+            f"no private file for a key can be made: {error}; set TMPDIR to a folder that can be written"
+        ) from error

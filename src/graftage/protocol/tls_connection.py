@@ -44,7 +44,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         super().__init__()
         self._arrived = ssl.MemoryBIO()
         self._leaving = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
+        self.tls = context.wrap_bio(
             self._arrived, self._leaving, server_side=server_side, server_hostname=checked_name(server_side)
         )
         self._inner = inner
@@ -95,7 +95,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[self._tls.write(rest) :]
+                rest = rest[self.tls.write(rest) :]
         except ssl.SSLError as error:
             self._fail(error)
         else:
@@ -123,7 +123,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             return
         self._is_closing = True
         with suppress(ssl.SSLError):  # it waits for the peer's word of farewell; ours is on its way
-            self._tls.unwrap()
+            self.tls.unwrap()
         self._flush()
         if self._below is not None:
             self._below.close()
@@ -138,7 +138,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
 
     def _shake_hands(self) -> None:
         try:
-            self._tls.do_handshake()
+            self.tls.do_handshake()
         except ssl.SSLWantReadError:
             self._flush()
             return
@@ -155,14 +155,16 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         """Give what has arrived to the protocol above, as long as it takes it."""
         while not self._is_paused and not self._is_closing:
             try:
-                data = self._tls.read(_READ_BYTES)
+                data = self.tls.read(_READ_BYTES)
             except ssl.SSLWantReadError:
                 break
-            except ssl.SSLError as error:  # also the peer's word of farewell, SSLZeroReturnError
-                self._fail(error)
+            except ssl.SSLZeroReturnError:  # the peer's word of farewell; it listens no more
+                self._is_closing = True
+                if self._below is not None:
+                    self._below.close()
                 return
-            if not data:
-                self.close()
+            except ssl.SSLError as error:
+                self._fail(error)
                 return
             self._inner.data_received(data)
         self._flush()  # TLS itself may have something to answer
@@ -172,9 +174,8 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             self._below.write(self._leaving.read())
 
     def _fail(self, error: ssl.SSLError) -> None:
-        if not isinstance(error, ssl.SSLZeroReturnError):
-            self._failure = error
-            self._give_up(error)
+        self._failure = error
+        self._give_up(error)
         self._is_closing = True
         self._flush()  # the alert that tells the peer why
         if self._below is not None:

@@ -13,7 +13,7 @@ number literal without point or exponent and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -43,13 +43,15 @@ class DataSources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it was sent. queries: JSON values as `canonical_json.read_json` gives them."""
+    """A request as it was sent. queries: JSON values as `canonical_json.read_json` gives them. headers: what
+    goes with the call to a data source.
+    """
 
     from_raw: str
     to_raw: str
     queries: Sequence[object]
     user: User | None = None
-    headers: Mapping[str, str] | None = None
+    headers: Callable[[DataSourceSettings], Mapping[str, str]] = lambda source: {}
 
 
 def names_by_uid(queries: Sequence[object]) -> bool:
@@ -62,7 +64,8 @@ def names_by_uid(queries: Sequence[object]) -> bool:
 
 def plan(asked: Asked, *, sources: DataSources, now: datetime) -> tuple[QueryRequest, ...]:
     """The requests of `/api/tsdb/query`, one per data source, in the order in which the queries first name
-    them. A query that names none follows the first. Raises BadRequest with Grafana's texts where it has one.
+    them. A query that names none follows the first. Its type stays in its model, as in Grafana. Raises
+    BadRequest with Grafana's texts where it has one.
     """
     if not asked.queries:
         raise BadRequest("No queries found in query")
@@ -74,7 +77,12 @@ def plan(asked: Asked, *, sources: DataSources, now: datetime) -> tuple[QueryReq
             raise BadRequest("Query missing datasourceId")
         return first if named is None and first is not None else named or 0
 
-    return _requests(asked, refer, _finder_by_id(sources), now)
+    requests = _requests(asked, refer, _finder_by_id(sources), now)
+    return tuple(replace(request, queries=tuple(map(_untyped, request.queries))) for request in requests)
+
+
+def _untyped(query: Query) -> Query:
+    return replace(query, query_type="") if query.query_type else query
 
 
 def plan_by_id(asked: Asked, *, sources: DataSources, now: datetime) -> tuple[QueryRequest, ...]:
@@ -147,7 +155,9 @@ def _requests(
         settings = find(reference)
         grouped.setdefault(settings.id, (settings, []))[1].append(_query(model, now))
     return tuple(
-        QueryRequest(time_range, context_of(settings, user=asked.user), tuple(queries), asked.headers or {})
+        QueryRequest(
+            time_range, context_of(settings, user=asked.user), tuple(queries), asked.headers(settings)
+        )
         for settings, queries in grouped.values()
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, closing
 from typing import Any
 
@@ -28,7 +28,9 @@ class Asking:
         if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
             await self._deliver(handler(query))
         else:
-            await self._settle(await self._in_thread(lambda: self._call_plain(handler, query)))
+            left = await self._in_thread(lambda: self._call_plain(handler, query))
+            if left is not None:
+                await self._deliver(left)
 
     async def _deliver(self, returned: Any) -> None:
         """What came from a handler inside the event loop."""
@@ -43,10 +45,6 @@ class Asking:
             await self._question.emit(self._delivery.end())
         else:
             await self._question.emit(self._delivery.whole(returned))
-
-    async def _settle(self, left: Any) -> None:
-        if left is not None:
-            await self._deliver(left)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await self._question.call.in_thread(self._instance, work)
@@ -74,8 +72,4 @@ class Asking:
 
     def _emit_from_thread(self, chunks: Sequence[Chunk]) -> None:
         if chunks:
-            asyncio.run_coroutine_threadsafe(_as_coroutine(self._question.emit(chunks)), self._loop).result()
-
-
-async def _as_coroutine(waiting: Awaitable[None]) -> None:
-    await waiting
+            asyncio.run_coroutine_threadsafe(self._question.emit(chunks), self._loop).result()

@@ -37,6 +37,12 @@ class Call:
         self._instances = instances
         self._workers = workers
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that nobody shall see."""
+        settings = self.asked.data_source or self.asked.app
+        return tuple(settings.secrets.values()) if settings else ()
+
     @asynccontextmanager
     async def instance(self) -> AsyncIterator[Instance]:
         """The author's object for this call (`.source`), and what it was made from (`.settings`). It stays
@@ -73,9 +79,7 @@ class Call:
 
     def describe(self, error: BaseException) -> Failure:
         """What the user may see of the error."""
-        settings = self.asked.data_source or self.asked.app
-        secrets = settings.secrets.values() if settings else ()
-        return failure_of(error, secrets=secrets, hiding=self.context.config.hiding_error)
+        return failure_of(error, secrets=self.secrets, hiding=self.context.config.hiding_error)
 
     def blame(self, blame: Blame) -> None:
         """Count the call as failed. What is once the plugin's fault stays so."""

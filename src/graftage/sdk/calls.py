@@ -100,10 +100,13 @@ class Calls:
 async def _abort(error: BaseException, context: Context) -> None:
     """End a call that failed as a whole, telling whose fault it is."""
     from graftage.protocol.v2.error_source import error_details
-    from graftage.sdk.failure import failure_of
+    from graftage.sdk.failure import CallBroken, failure_of
 
-    log.error("the call failed", exc_info=error)
-    failure = failure_of(error)
+    if isinstance(error, CallBroken):
+        failure = error.failure
+    else:
+        log.error("the call failed", exc_info=error)
+        failure = failure_of(error)
     context.set_trailing_metadata(error_details(failure.blame.source, failure.text))
     await context.abort(grpc.StatusCode.UNKNOWN, failure.text)
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 from graftage.backend.context import PluginContext, User
 from graftage.sdk.folded import FoldedMapping
+from graftage.sdk.headers import Headers
+from graftage.sdk.host_query import NO_HOST, Host
 
 PLUGIN_PREFIX = "GF_PLUGIN_"
 FEATURES = "GF_INSTANCE_FEATURE_TOGGLES_ENABLE"
@@ -25,6 +27,7 @@ USUAL_DEFAULT_ERROR = "please inspect Grafana server log for details"
 
 _USER_AGENT = re.compile(r"Grafana/([0-9]+\.[0-9]+\.[0-9]+\S*)")
 _FIRST_NUMBER = re.compile(r"[0-9]+")
+NO_HEADERS = Headers()
 _FIRST_WITH_FRAMES_OF_TODAY = 9  # JSON columns are new in 9.0; enums were plain numbers until 9.4
 
 
@@ -96,7 +99,8 @@ class RequestContext:
     user: None when nobody asked, as for alert rules, and in version 1. config: Grafana's settings for
     plugins. grafana_version: such as `11.2.0`; None before Grafana 10.2, which does not say. plugin_config:
     what the operator set for this plugin in grafana.ini, by key in any case. tenant: which of several tenants
-    asks. frames_of_grafana_7: does this host know only the types of data that Grafana 7 knew?
+    asks. headers: what came along with the call. frames_of_grafana_7: does this host know only the types of data that Grafana 7 knew? host: through
+    which other data sources can be asked.
     """
 
     org_id: int = 0
@@ -109,7 +113,9 @@ class RequestContext:
     namespace: str = ""
     user_agent: str = ""
     tenant: str = ""
+    headers: Headers = field(default_factory=Headers)
     frames_of_grafana_7: bool = False
+    host: Host = field(default=NO_HOST, compare=False)
 
 
 _CURRENT: ContextVar[RequestContext] = ContextVar("graftage_request_context")
@@ -139,7 +145,12 @@ def answering(context: RequestContext) -> Iterator[None]:
 
 
 def request_context(
-    asked: PluginContext, *, environment: Mapping[str, str] = os.environ, tenant: str = ""
+    asked: PluginContext,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    tenant: str = "",
+    headers: Headers = NO_HEADERS,
+    host: Host = NO_HOST,
 ) -> RequestContext:
     """The context of a call as an author sees it. environment: of this process, which the host made."""
     told = {name: environment[name] for name in (APP_URL, FEATURES) if name in environment}
@@ -155,7 +166,9 @@ def request_context(
         namespace=asked.namespace,
         user_agent=asked.user_agent,
         tenant=tenant,
+        headers=headers,
         frames_of_grafana_7=_knows_frames_of_grafana_7_only(asked, environment),
+        host=host,
     )
 
 

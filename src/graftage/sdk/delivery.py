@@ -5,21 +5,28 @@ All of it may happen in a worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from graftage.backend.query import Chunk, FrameFormat, Result
+from graftage.data.arrow.writer import write_arrow
 from graftage.data.data_plane import typed
 from graftage.data.frame import Frame
+from graftage.data.frame_json import write_frame_json
+from graftage.data.grafana_7 import for_grafana_7
 from graftage.data.legacy import frame_to_legacy
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.sdk.answer import Answer, Item, answer_of
 from graftage.sdk.batches import continued, joined, opened, structure
-from graftage.sdk.failure import Failure
+from graftage.sdk.failure import OK, Failure
 
-Write: TypeAlias = Callable[[Frame], bytes]
+
+class Write(Protocol):
+    """How frames are written for a host. begun: has it got a piece of the frame already?"""
+
+    def __call__(self, frame: Frame, *, begun: bool = False) -> bytes: ...
 
 
 class Delivery(Protocol):
@@ -103,13 +110,14 @@ class Pieces:
             frame_id, first = self._open[kind]
             more = continued(first, frame)
             if more is not None:
-                return self._chunk(frame_id, more)
+                return self._chunk(frame_id, more, begun=True)
         frame_id, first = self._next_id(), opened(frame)
         self._open[kind] = frame_id, first
         return self._chunk(frame_id, first)
 
-    def _chunk(self, frame_id: str, frame: Frame) -> Chunk:
-        return Chunk(self._ref_id, frame_id, self._write(_answering(self._ref_id, frame)))
+    def _chunk(self, frame_id: str, frame: Frame, *, begun: bool = False) -> Chunk:
+        written = self._write(_answering(self._ref_id, frame), begun=begun)
+        return Chunk(self._ref_id, frame_id, written, status=OK)
 
     def _error(self, answer: Answer) -> Iterable[Chunk]:
         if answer.error:
@@ -122,15 +130,21 @@ class Pieces:
 
 def writing(frame_format: int, *, for_grafana_7: bool) -> Write:
     """How frames are written for a host of version 2: as what it asks for, and of types that it knows."""
-    from graftage.data import grafana_7
-    from graftage.data.arrow.writer import write_arrow
-    from graftage.data.frame_json import write_frame_json
-
     if frame_format == FrameFormat.JSON:
-        return lambda frame: b"".join(write_frame_json(frame))
-    if for_grafana_7:
-        return lambda frame: write_arrow(grafana_7.for_grafana_7(frame))
-    return write_arrow
+        return _write_json
+    return _write_arrow_for_grafana_7 if for_grafana_7 else _write_arrow
+
+
+def _write_json(frame: Frame, *, begun: bool = False) -> bytes:
+    return b"".join(write_frame_json(frame, schema=not begun))
+
+
+def _write_arrow(frame: Frame, *, begun: bool = False) -> bytes:
+    return write_arrow(frame)  # each piece is a whole file
+
+
+def _write_arrow_for_grafana_7(frame: Frame, *, begun: bool = False) -> bytes:
+    return write_arrow(for_grafana_7(frame))
 
 
 def _failed(ref_id: str, failure: Failure) -> Result:

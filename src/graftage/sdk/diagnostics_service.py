@@ -45,7 +45,9 @@ class DiagnosticsService:
 
     async def report(self, request: HealthRequest, metadata: Metadata = ()) -> HealthReport:
         """How the author's object is. One that cannot be made, or asked, is not well."""
-        async with self._runtime.call(HEALTH_ENDPOINT, request.context, metadata) as call:
+        async with self._runtime.call(
+            HEALTH_ENDPOINT, request.context, metadata, headers=request.headers
+        ) as call:
             try:
                 return _report(await self._ask(call))
             except BaseException as error:

@@ -47,7 +47,7 @@ class Dispatcher:
 
         version: of the protocol, which decides how the results hold their data.
         """
-        async with self._runtime.call(ENDPOINT, request.context, metadata) as call:
+        async with self._runtime.call(ENDPOINT, request.context, metadata, headers=request.headers) as call:
             grafana_7 = call.context.frames_of_grafana_7
             write = None if version == 1 else writing(request.frame_format, for_grafana_7=grafana_7)
             results = [OneResult(asked.ref_id, write) for asked in request.queries]
@@ -63,7 +63,9 @@ class Dispatcher:
             for chunk in chunks:
                 await send(chunk)
 
-        async with self._runtime.call(ENDPOINT_IN_PIECES, request.context, metadata) as call:
+        async with self._runtime.call(
+            ENDPOINT_IN_PIECES, request.context, metadata, headers=request.headers
+        ) as call:
             write = writing(request.frame_format, for_grafana_7=call.context.frames_of_grafana_7)
             deliveries = [Pieces(asked.ref_id, write) for asked in request.queries]
             await self._answer_all(Question(call, request, emit), deliveries)
@@ -120,11 +122,11 @@ class Dispatcher:
     ) -> None:
         call, request = question.call, question.request
         understood: list[Query[Any]] = []
-        waiting: dict[str, Delivery] = {}
+        waiting: list[tuple[str, Delivery]] = []
         for asked, delivery in zip(request.queries, deliveries, strict=True):
             try:
                 understood.append(question.query(asked, query_type_of(asked), instance, self._model_together))
-                waiting[asked.ref_id] = delivery
+                waiting.append((asked.ref_id, delivery))
             except PluginFault as error:
                 await question.emit(delivery.fail(call.failed("the query failed", error)))
         together: Queries[Any] = Queries(
@@ -135,9 +137,9 @@ class Dispatcher:
             raise PluginFault(
                 f"{name} returned {type(returned).__name__}; expected a dict with an answer for each refId"
             )
-        if unasked := sorted(str(ref_id) for ref_id in returned.keys() - waiting.keys()):
+        if unasked := sorted(str(ref_id) for ref_id in returned.keys() - dict(waiting).keys()):
             log.warning("%s answered what nobody asked: %s", name, ", ".join(unasked))
-        for ref_id, delivery in waiting.items():
+        for ref_id, delivery in waiting:
             await self._deliver_part(question, instance, returned.get(ref_id), ref_id, delivery)
 
     async def _deliver_part(

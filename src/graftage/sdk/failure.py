@@ -25,9 +25,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from graftage.errors import PluginFault
+from graftage.errors import GraftageError
 from graftage.sdk.errors import LAST_STATUS, PluginError
-from graftage.sdk.log import error_text
+from graftage.sdk.log import blotted, error_text
 
 PLUGIN, DOWNSTREAM = "plugin", "downstream"
 OK = 200
@@ -39,7 +39,6 @@ _OUR_FAULT = frozenset({405, 406, 412, 413, 414, 416, 417, 426, 431, 501})
 _FIRST_ERROR = 400
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _TRACEBACK = "Traceback (most recent call last):"
-_SHORTEST_SECRET = 4  # shorter ones would tear holes into words
 _MOST_CAUSES = 8
 
 
@@ -71,6 +70,14 @@ class Failure:
     blame: Blame = UNFORESEEN
 
 
+class CallBroken(Exception):
+    """A call failed as a whole. It is logged already; the failure is what the host may know of it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+
+
 def failure_of(error: BaseException, *, secrets: Iterable[str] = (), hiding: str = "") -> Failure:
     """What the user gets to see of an error.
 
@@ -82,12 +89,13 @@ def failure_of(error: BaseException, *, secrets: Iterable[str] = (), hiding: str
         return Failure(CANCELLED, blame)
     if hiding and blame == UNFORESEEN and not is_meant_for_users(error):
         return Failure(hiding, blame)
-    return Failure(_shown(error_text(error), secrets) or type(error).__name__, blame)
+    text = error_text(error).partition(_TRACEBACK)[0].rstrip()
+    return Failure(blotted(text, secrets) or type(error).__name__, blame)
 
 
 def is_meant_for_users(error: BaseException) -> bool:
-    """Did its author write the text for whoever sees the panel?"""
-    return isinstance(error, PluginError | PluginFault)
+    """Was the text written for whoever sees the panel? Those of this package say what to do next."""
+    return isinstance(error, GraftageError)
 
 
 def blame_of(error: BaseException) -> Blame:
@@ -145,12 +153,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if cause is None:
             return
         error = cause
-
-
-def _shown(text: str, secrets: Iterable[str]) -> str:
-    """The text up to the first traceback in it, with secrets blotted out."""
-    text = text.partition(_TRACEBACK)[0].rstrip() if _TRACEBACK in text else text
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text

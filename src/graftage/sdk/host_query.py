@@ -76,14 +76,14 @@ class HostConnection:
 class Host:
     """The host, as one call sees it; after that call it answers no more.
 
-    time_range: what is asked for unless said otherwise. connection, number, token: the way there; None, 0 and
-    empty where the host offers none.
+    connection, number, token: the way there; None, 0 and empty where the host offers none. time_range: what
+    is asked for unless said otherwise; None where the call is no query.
     """
 
-    time_range: TimeRange
     connection: HostConnection | None = field(default=None, repr=False)
     number: int = 0
     token: str = field(default="", repr=False)
+    time_range: TimeRange | None = None
 
     async def query(
         self,
@@ -100,8 +100,12 @@ class Host:
         """The frames with which the data source of this uid answers a query, within `timeout` seconds.
 
         It is asked with the rights of the user behind this call. model: what its query editor would store.
-        Raises HostQueryFailed, with the reason, also for a data source that this question came through.
+        time_range: needed where the call is no query. Raises HostQueryFailed, with the reason, also for a
+        data source that this question came through.
         """
+        asked = time_range or self.time_range
+        if asked is None:
+            raise ValueError("this call has no time range of its own; give query() one")
         if self.connection is None:
             raise HostQueryFailed(
                 "this host does not let plugins ask other data sources; Graftage's does in protocol version 2"
@@ -112,7 +116,6 @@ class Host:
         from graftage.protocol.host_query import encode_host_query
         from graftage.protocol.v2.data import decode_query_response
 
-        asked = time_range or self.time_range
         query = Asked(
             ref_id=ref_id,
             json=json.dumps({**(model or {}), "refId": ref_id}),
@@ -125,15 +128,16 @@ class Host:
         return _frames(uid, ref_id, decode_query_response(answer))
 
 
-def host_of_call(
-    metadata: Iterable[tuple[str, str | bytes]], connection: HostConnection | None, time_range: TimeRange
-) -> Host:
-    """The host as a call with this metadata sees it. time_range: that of the query which is answered."""
+NO_HOST = Host()
+
+
+def host_of_call(metadata: Iterable[tuple[str, str | bytes]], connection: HostConnection | None) -> Host:
+    """The host as a call with this metadata sees it."""
     offered = next((value for name, value in metadata if name == rpc.HOST_QUERY_KEY), "")
     number, _, token = offered.partition(":") if isinstance(offered, str) else ("", "", "")
     if connection is None or not _NUMBER.fullmatch(number):
-        return Host(time_range)
-    return Host(time_range, connection, int(number), token)
+        return NO_HOST
+    return Host(connection, int(number), token)
 
 
 def _frames(uid: str, ref_id: str, results: Iterable[Result]) -> tuple[Frame, ...]:

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
 STDERR = 2
+BLOT = "***"
+SHORTEST_SECRET, LONG_SECRET = 4, 8  # characters
 PATIENCE_SECONDS = 1.0  # for a host that reads slowly through a pipe that does not block
 
 _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("graftage_log_fields", default={})  # noqa: B039 - never changed
+_SECRETS: ContextVar[tuple[str, ...]] = ContextVar("graftage_log_secrets", default=())
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 # Their debug records repeat whole requests, headers with credentials included.
@@ -40,20 +44,44 @@ def log_fields(**fields: object) -> Iterator[None]:
         _FIELDS.reset(token)
 
 
+@contextmanager
+def hidden(secrets: Iterable[str]) -> Iterator[None]:
+    """Blot these values out of every record logged inside the block, in this task or thread."""
+    token = _SECRETS.set(tuple(secrets))
+    try:
+        yield
+    finally:
+        _SECRETS.reset(token)
+
+
+def blotted(text: str, secrets: Iterable[str]) -> str:
+    """The text without these values: libraries put addresses with passwords into their messages.
+
+    The shortest ones stay, and short ones count as whole words only: they would tear holes into other words.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret in text and len(secret) >= SHORTEST_SECRET:
+            edge = r"\b" if len(secret) < LONG_SECRET and secret.isalnum() else ""
+            text = re.sub(f"{edge}{re.escape(secret)}{edge}", BLOT, text)
+    return text
+
+
 class HclogHandler(logging.Handler):
     """Writes each record with one write to descriptor 2, whatever `sys.stderr` is."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+            own = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+            fields = {**_FIELDS.get(), **own, **_failure(record)}
+            message = _message(record)
+            if secrets := _SECRETS.get():
+                message = blotted(message, secrets)
+                fields = {
+                    name: blotted(value, secrets) if isinstance(value, str) else value
+                    for name, value in fields.items()
+                }
             module = "" if record.name == "root" else record.name
-            self.write(
-                record.levelno,
-                _message(record),
-                module,
-                {**_FIELDS.get(), **fields, **_failure(record)},
-                record.created,
-            )
+            self.write(record.levelno, message, module, fields, record.created)
         except Exception:
             self.handleError(record)
 

@@ -18,6 +18,8 @@ from graftage.sdk.handlers import answers_health, answers_queries, handlers_of
 from graftage.sdk.tracing import Metadata
 
 if TYPE_CHECKING:
+    from graftage.protocol.broker import Broker
+    from graftage.sdk.host_query import HostConnection
     from graftage.sdk.runtime import Runtime
 
 CLOSE_SECONDS = 0.2
@@ -36,6 +38,7 @@ class Plugin:
         self._target = target
         self._calls = Calls()
         self._runtime: Runtime | None = None
+        self._connection: HostConnection | None = None
         self._services: dict[str, Any] = {}
 
     @property
@@ -52,12 +55,17 @@ class Plugin:
         }
         return {version: handlers for version, handlers in offered.items() if handlers}
 
+    def connected(self, broker: Broker) -> None:
+        from graftage.sdk.host_query import HostConnection
+
+        self._connection = HostConnection(broker)
+
     def prepare(self) -> None:
         target = _named(self._target) if isinstance(self._target, str) else self._target
         _check(target)
         from graftage.sdk.runtime import Runtime
 
-        self._runtime = Runtime(target)
+        self._runtime = Runtime(target, connection=self._connection)
         for services in SERVICES.values():
             for name, service in services.items():
                 if service.is_offered(target):

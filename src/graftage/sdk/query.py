@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from graftage.backend.context import User
 from graftage.sdk.context import RequestContext
 from graftage.sdk.headers import Headers
+from graftage.sdk.host_query import Host
 from graftage.sdk.settings import Settings
 
 Model = TypeVar("Model")
@@ -59,6 +60,12 @@ class Query(Generic[Model]):
     headers: Mapping[str, str] = field(default_factory=Headers)
     context: RequestContext = field(default_factory=RequestContext)
     _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
+
+    @property
+    def host(self) -> Host:
+        """Through which to ask other data sources of the host, by default over this query's time range:
+        `await query.host.query("uid", "A", {"expr": "up"})`."""
+        return replace(self.context.host, time_range=self.time_range)
 
     @property
     def user(self) -> User | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from graftage.sdk.query import Query, TimeRange
 
 MODEL = "the query's model"
 
-Emit: TypeAlias = Callable[[Sequence[Chunk]], Awaitable[None]]
+Emit: TypeAlias = Callable[[Sequence[Chunk]], Coroutine[Any, Any, None]]
 
 
 class Question:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from graftage.backend.context import AppSettings, DataSourceSettings, PluginContext
 from graftage.backend.secrets import Secrets
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
+
+    import httpx
+    import requests
+
+    from graftage.sdk.http_settings import HttpSettings
 
 Model = TypeVar("Model")
 
@@ -21,7 +29,7 @@ class Settings(Generic[Model]):
     json: the decoded `jsonData`, `{}` when nothing is set; of the author's own type where `__init__`
     annotates its argument with one (`settings: Settings[Station]`). type: the plugin's id. secrets: the
     decrypted ones; they show in no `repr`. uid: empty where the host knows no uids, and for apps, which have
-    neither id, name nor url. updated: when the settings were last changed; None where the host does not say.
+    neither id, name nor url. json_text: `jsonData` as it was sent. updated: when the settings were last changed; None where the host does not say.
     """
 
     id: int
@@ -38,6 +46,36 @@ class Settings(Generic[Model]):
     basic_auth_user: str = ""
     updated: datetime | None = None
     api_version: str = ""
+    json_text: str = field(default="", repr=False)
+
+    @property
+    def http(self) -> HttpSettings:
+        """What the standard settings page of HTTP data sources says, for any HTTP library. Raises SettingsError
+        naming the key that has a wrong type."""
+        from graftage.sdk.http_settings import http_settings
+
+        return http_settings(self)
+
+    def http_client(self, *, forward: bool = False, **options: Any) -> httpx.AsyncClient:
+        """A client of httpx, set up as `http` says; it has to be closed. See `graftage.sdk.http_client.client`.
+
+        forward: send headers of the user's request on, even where the settings do not say so.
+        """
+        from graftage.sdk.http_client import client
+
+        return client(self, forward=forward, **options)
+
+    def requests_client(self, *, forward: bool = False, **options: Any) -> requests.Session:
+        """The same for requests: see `graftage.sdk.http_requests.session`."""
+        from graftage.sdk.http_requests import session
+
+        return session(self, forward=forward, **options)
+
+    def opener(self, *, forward: bool = False, **options: Any) -> OpenerDirector:
+        """The same for the standard library: see `graftage.sdk.http_opener.opener`."""
+        from graftage.sdk.http_opener import opener
+
+        return opener(self, forward=forward, **options)
 
 
 def settings_of(asked: PluginContext, model: Any) -> Settings[Any]:
@@ -68,6 +106,7 @@ def _settings_of_data_source(source: DataSourceSettings, model: Any) -> Settings
         basic_auth_user=source.basic_auth_user,
         updated=_moment(source.updated_ms),
         api_version=source.api_version,
+        json_text=source.json,
     )
 
 
@@ -83,6 +122,7 @@ def _settings_of_app(asked: PluginContext, app: AppSettings, model: Any) -> Sett
         secrets=app.secrets,
         updated=_moment(app.updated_ms),
         api_version=app.api_version,
+        json_text=app.json,
     )
 
 

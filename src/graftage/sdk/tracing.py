@@ -7,21 +7,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import unquote
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
-_W3C = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
-_JAEGER = re.compile(r"([0-9a-fA-F]{1,32}):[0-9a-fA-F]{1,16}:[0-9a-fA-F]{1,16}:[0-9a-fA-F]{1,2}")
-_NONE = "0" * 32
+W3C, JAEGER = "w3c", "jaeger"
+BOTH = frozenset({W3C, JAEGER})
+
+_W3C = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_JAEGER = re.compile(r"([0-9a-f]{1,32}):([0-9a-f]{1,16}):[0-9a-f]{1,16}:([0-9a-f]{1,2})")
+_SAMPLED = 1  # among the flags, in both forms
 
 
-def trace_id_of(metadata: Metadata) -> str:
-    """The id of the trace, 32 hexadecimal digits; empty when the call belongs to none."""
-    said = {name: value for name, value in metadata if isinstance(value, str)}
-    if match := _W3C.fullmatch(said.get("traceparent", "").strip().lower()):
-        found = match[1]
-    elif match := _JAEGER.fullmatch(said.get("uber-trace-id", "").strip().replace("%3A", ":")):
-        found = match[1].lower().zfill(32)
-    else:
-        return ""
-    return "" if found == _NONE else found
+class Parent(NamedTuple):
+    """The host's span: 32 and 16 hexadecimal digits. is_sampled: is the trace recorded?"""
+
+    trace_id: str
+    span_id: str
+    is_sampled: bool
+
+
+def parent_of(metadata: Metadata, *, forms: frozenset[str] = BOTH) -> Parent | None:
+    """The span that a call belongs to; None when it belongs to none. forms: those that are looked for."""
+    said = {name: unquote(value).strip().lower() for name, value in metadata if isinstance(value, str)}
+    match = None
+    if W3C in forms:
+        match = _W3C.fullmatch(said.get("traceparent", ""))
+    if match is None and JAEGER in forms:
+        match = _JAEGER.fullmatch(said.get("uber-trace-id", ""))
+    if match is None or not int(match[1], 16) or not int(match[2], 16):
+        return None
+    return Parent(match[1].zfill(32), match[2].zfill(16), bool(int(match[3], 16) & _SAMPLED))

@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import Final
 
 from graftage.backend.context import AppSettings, PluginContext, User, context_of
-from graftage.data.canonical_json import read_json
 from graftage.host.discovery import InstalledPlugin
+from graftage.server.cookies import cookies_to_keep
 from graftage.store.data_sources import MAIN_ORG, DataSource
 
 # What a plugin is told of an app that nobody ever configured: Go's zero time, squeezed into milliseconds.
@@ -77,12 +77,6 @@ class Callees:
             return Missing.TYPE
         if not plugin.json.backend:
             return Missing.BACKEND
-        return Callee(source.type, context_of(source.settings(), user=user), _kept_cookies(source))
-
-
-def _kept_cookies(source: DataSource) -> frozenset[str]:
-    json_data = read_json(source.json_data)
-    names = json_data.get("keepCookies") if isinstance(json_data, dict) else None
-    return (
-        frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
-    )
+        return Callee(
+            source.type, context_of(source.settings(), user=user), cookies_to_keep(source.json_data)
+        )

@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from graftage.data.canonical_json import Number, read_json
+from graftage.server.cookies import cookies_to_keep, kept_cookies
 from graftage.server.headers import SECURITY
 from graftage.store.data_sources import DataSource
 
@@ -100,7 +101,7 @@ def request_headers(
     headers.append(("x-forwarded-for", ", ".join([*before, client] if client else before)))
     if any(name == "te" and "trailers" in value for name, value in received):
         headers.append(("te", "trailers"))
-    if cookies := _kept_cookies(received, json_data.get("keepCookies")):
+    if cookies := kept_cookies(received, cookies_to_keep(source.json_data)):
         headers.append(("cookie", cookies))
     if authorization := _authorization(received, source):
         headers.append(("authorization", authorization))
@@ -133,13 +134,6 @@ def _authorization(received: Iterable[Header], source: DataSource) -> str:
         return ""
     password = source.secrets.get("basicAuthPassword") or source.basic_auth_password
     return "Basic " + b64encode(f"{source.basic_auth_user}:{password}".encode()).decode()
-
-
-def _kept_cookies(received: Iterable[Header], names: object) -> str:
-    if not isinstance(names, list):
-        return ""
-    cookies = [cookie.strip() for name, value in received if name == "cookie" for cookie in value.split(";")]
-    return "; ".join(cookie for cookie in cookies if cookie.partition("=")[0] in names)
 
 
 def _custom(json_data: dict[str, object], source: DataSource) -> Iterator[Header]:

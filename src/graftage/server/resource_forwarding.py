@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from graftage.backend.resource import Headers
+from graftage.server.cookies import kept_cookies
 from graftage.server.forwarding import HOP_BY_HOP, Header
 from graftage.server.headers import NO_CACHE, SECURITY
 
@@ -52,7 +53,7 @@ def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], clien
     for name, value in received:
         if name not in _NOT_FORWARDED | named:
             headers[canonical(name)] = (*headers.get(canonical(name), ()), value)
-    if kept := _kept(received, cookies):
+    if kept := kept_cookies(received, cookies):
         headers["Cookie"] = (kept,)
     before = [value for name, value in received if name == "x-forwarded-for"]
     if chain := ", ".join([*before, client] if client else before):
@@ -85,8 +86,3 @@ def caller_headers(received: Mapping[str, Iterable[str]], *, sandboxed: bool, ha
 def canonical(name: str) -> str:
     """`x-custom` as `X-Custom`."""
     return "-".join(part.capitalize() for part in name.split("-"))
-
-
-def _kept(received: Iterable[Header], names: frozenset[str]) -> str:
-    cookies = [cookie.strip() for name, value in received if name == "cookie" for cookie in value.split(";")]
-    return "; ".join(cookie for cookie in cookies if cookie.partition("=")[0] in names)

@@ -29,6 +29,17 @@ def the_message(text: str) -> Check:
     return exactly(json_text.dump({"message": text}))
 
 
+def line(check: Check) -> Check:
+    """The same with a line feed behind it."""
+
+    def checked(got: str) -> str | None:
+        if not got.endswith("\n"):
+            return f"expected a line feed at the end, got {got[-40:]!r}"
+        return check(got.removesuffix("\n"))
+
+    return checked
+
+
 def results(expected: Mapping[str, Any], failure: str, *, open_errors: Collection[str] = ()) -> Check:
     """The whole answer to a query, to the letter.
 

@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from support.golden import json_text, simple_json
-from support.golden.bodies import METRIC_REQUEST_ERROR, failed_call, message, metrics, results, the_message
-from support.golden.compare import Check, Expectation, has_parts, same_json
+from support.golden import json_text, modern_query, simple_json, version_2
+from support.golden.bodies import (
+    METRIC_REQUEST_ERROR,
+    failed_call,
+    line,
+    message,
+    metrics,
+    results,
+    the_message,
+)
+from support.golden.compare import Check, Expectation, has_parts, recorded_body, same_json
 from support.golden.engine import RIGHT_ENGINE
 from support.golden.expected_results import (
     expected_results,
@@ -33,8 +42,20 @@ from support.golden.run_folder import installed_ids
 from support.golden.situation import Situation, current_request, known_ids, written_settings
 
 DEADLINE_EXCEEDED = 4
+UNIMPLEMENTED = 12
 _INVALID_ID = "Invalid data source ID"
 _HANDLER_TYPE = "application/json"
+_BEFORE_HANDLER_TYPE = "application/json; charset=UTF-8"
+_USUAL_HEADERS = (
+    ("Cache-Control", "no-cache"),
+    ("Pragma", "no-cache"),
+    ("Expires", "-1"),
+    ("X-Frame-Options", "deny"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Xss-Protection", "1; mode=block"),
+)
+
+_RESOURCE = re.compile("/api/(?:datasources/(?:uid/)?|plugins/)[^/]+/resources/(.*)")
 
 # What the recorded server found out only after it had looked at the times, or would have.
 _AFTER_TIMES = frozenset({_INVALID_ID, "Unable to load data source metadata", METRIC_REQUEST_ERROR})
@@ -61,15 +82,20 @@ def _refused(expected: Expectation, body: Check) -> Expectation:
     )
 
 
-def _answered(expected: Expectation, response: Any) -> Expectation:
+def _answered(situation: Situation, expected: Expectation, response: Any) -> Expectation:
     """What a plugin's response leads to when nothing in it is lost."""
     shown, failure = expected_results(response)
     return dataclasses.replace(
         expected,
         status=400 if failure or bool(unknown_kinds(response)) else 200,
         content_type=_HANDLER_TYPE,
-        body=results(shown, "", open_errors=unknown_kinds(response)),
+        body=_ended(situation, results(shown, "", open_errors=unknown_kinds(response))),
     )
+
+
+def _ended(situation: Situation, check: Check) -> Check:
+    """As results end on this route."""
+    return line(check) if situation.route.rstrip("/") == modern_query.ROUTE else check
 
 
 # Which data source.
@@ -86,6 +112,7 @@ def _asks_null(situation: Situation) -> bool:
 def _asks_several_sources(situation: Situation) -> bool:
     return (
         situation.is_query
+        and not modern_query.asks_by_uid(situation)
         and situation.case.plugin_request is not None
         and len(set(situation.data_source_ids)) > 1
         and not _asks_null(situation)
@@ -107,7 +134,7 @@ def _each_its_own(situation: Situation, expected: Expectation) -> Expectation:
         # What plugins of other types answer is not in the recording; who was asked what still is.
         return dataclasses.replace(expected, status=None, body=None, plugin_requests=tuple(requests))
     scripts = [_script(request["queries"]) for request in requests]
-    answered = _answered(expected, {"results": [result for one in scripts for result in one]})
+    answered = _answered(situation, expected, {"results": [result for one in scripts for result in one]})
     return dataclasses.replace(answered, plugin_requests=tuple(requests))
 
 
@@ -167,7 +194,7 @@ def _fails_in_several_ways(situation: Situation) -> bool:
 
 
 def _from_response(situation: Situation, expected: Expectation) -> Expectation:
-    return _answered(expected, situation.scripted)
+    return _answered(situation, expected, situation.scripted)
 
 
 # When the call fails.
@@ -184,12 +211,14 @@ def _call_failed(situation: Situation) -> bool:
 
 def _says_why(situation: Situation, expected: Expectation) -> Expectation:
     action = situation.action or {}
-    too_late = action.get("rpc_code") == DEADLINE_EXCEEDED
+    code = action.get("rpc_code")
+    # What a plugin does not implement is told in our own words.
+    error = None if code == UNIMPLEMENTED else action.get("rpc_error") or None
     return dataclasses.replace(
         expected,
-        status=504 if too_late else 500,
+        status=504 if code == DEADLINE_EXCEEDED else 500,
         content_type=_HANDLER_TYPE,
-        body=failed_call(situation.ref_ids, action.get("rpc_error") or None),
+        body=_ended(situation, failed_call(situation.ref_ids, error)),
     )
 
 
@@ -209,7 +238,88 @@ def _asked_while_down(situation: Situation) -> bool:
 
 
 def _waits_for_the_restart(situation: Situation, expected: Expectation) -> Expectation:
-    return dataclasses.replace(_answered(expected, situation.scripted), plugin_requests=None)
+    return dataclasses.replace(_answered(situation, expected, situation.scripted), plugin_requests=None)
+
+
+# What plugins of version 2 are asked and say, and who is asked by uid.
+
+
+def _shows_verbatim(situation: Situation, expected: Expectation) -> Expectation:
+    shown = version_2.expected_results(situation.scripted)
+    return dataclasses.replace(expected, body=_ended(situation, results(shown, "")))
+
+
+def _by_uid(situation: Situation, expected: Expectation) -> Expectation:
+    ids = modern_query.source_ids(situation)
+    if None in ids:
+        return _not_found(expected, "Data source not found")
+    answers = modern_query.script(situation)
+    if len(set(ids)) > 1 or not modern_query.is_series_only(answers):
+        # The recording says nothing of what frames these would be.
+        return dataclasses.replace(expected, status=None, body=None, plugin_requests=None)
+    asked = situation.case.plugin_request or modern_query.request(situation, ids[0] or 0)
+    return dataclasses.replace(
+        expected,
+        status=200,
+        content_type=_HANDLER_TYPE,
+        body=results(modern_query.answer(answers), ""),
+        plugin_requests=(asked,),
+    )
+
+
+def _not_found(expected: Expectation, text: str) -> Expectation:
+    """404 from the handler, and no plugin is asked."""
+    return dataclasses.replace(_refused(expected, the_message(text)), status=404)
+
+
+def _checks_health_by_uid(situation: Situation) -> bool:
+    return re.fullmatch("/api/datasources/uid/[^/]+/health", situation.route) is not None
+
+
+def _has_no_health(situation: Situation, expected: Expectation) -> Expectation:
+    """The data sources of the recordings that are asked so are of version 1."""
+    return _not_found(expected, "Not found")
+
+
+def _answers_nothing(situation: Situation) -> bool:
+    found = _RESOURCE.fullmatch(situation.route)
+    return found is not None and found[1] == "empty" and situation.status == 200
+
+
+def _fails_without_answer(situation: Situation, expected: Expectation) -> Expectation:
+    return dataclasses.replace(
+        expected,
+        status=500,
+        content_type=_BEFORE_HANDLER_TYPE,
+        headers=_USUAL_HEADERS,
+        body=the_message("Failed to call resource"),
+    )
+
+
+def _called_while_down(situation: Situation) -> bool:
+    """Did a call other than a query miss the plugin because a call before it had ended it?"""
+    ended = any(
+        case.request is not None
+        and (found := _RESOURCE.fullmatch(case.request.route)) is not None
+        and found[1] == "exit"
+        for case in situation.before
+    )
+    return ended and situation.case.plugin_request is None and situation.status in {500, 503}
+
+
+def _as_before_the_end(situation: Situation, expected: Expectation) -> Expectation:
+    """The answer that the same request got while the plugin was there."""
+    asked = situation.case.request
+    answers = [case.response for case in situation.before if case.request == asked]
+    answer = next(one for one in reversed(answers) if one is not None)
+    return dataclasses.replace(
+        expected,
+        status=answer.status,
+        content_type=answer.content_type,
+        headers=answer.headers,
+        body=recorded_body(answer, ()),
+        plugin_requests=None,
+    )
 
 
 # What is configured.
@@ -248,7 +358,7 @@ def _read_with_care(situation: Situation, expected: Expectation) -> Expectation:
     return dataclasses.replace(
         expected,
         status=400 if failed else 200,
-        body=results(shown, "", open_errors=failed),
+        body=_ended(situation, results(shown, "", open_errors=failed)),
         upstream_requests=simple_json.asked((situation.case.upstream_requests or ())[0], models),
     )
 
@@ -392,13 +502,13 @@ def _is_log(situation: Situation) -> bool:
 def _in_our_words(situation: Situation, expected: Expectation) -> Expectation:
     """Lines about a refusal to start are not looked at where the server starts."""
     lines = [
-        line
-        for line in situation.case.log or ()
-        if not line.startswith("service init failed: failed to scan")
+        told
+        for told in situation.case.log or ()
+        if not told.startswith("service init failed: failed to scan")
     ]
     waited_for = sum(map(_asked_while_down, map(situation.of, situation.before)))
-    for line in [line for line in lines if "Metric request error" in line][:waited_for]:
-        lines.remove(line)
+    for told in [told for told in lines if "Metric request error" in told][:waited_for]:
+        lines.remove(told)
     return dataclasses.replace(expected, log=says_the_same(lines))
 
 
@@ -444,6 +554,32 @@ RULES: Sequence[Rule] = (
         "section 16 row 10: a query during a restart waits for it",
         _asked_while_down,
         _waits_for_the_restart,
+    ),
+    Rule("section 16 row 10: so does any other call", _called_while_down, _as_before_the_end),
+    Rule(
+        "section 16 row 14: plugins are told the uid of the data source",
+        version_2.lacks_uid,
+        lambda situation, expected: dataclasses.replace(
+            expected, plugin_requests=(version_2.with_uid(situation),)
+        ),
+    ),
+    Rule(
+        "section 16 row 14: an error is shown as it was written, and meta as JSON",
+        lambda situation: situation.is_query and version_2.is_garbled(situation.scripted),
+        _shows_verbatim,
+    ),
+    Rule(
+        "section 16 row 27: a plugin that answers a resource with nothing is 500",
+        _answers_nothing,
+        _fails_without_answer,
+    ),
+    Rule(
+        "sections 6 and 15: who names a data source by uid is answered with frames as JSON",
+        modern_query.asks_by_uid,
+        _by_uid,
+    ),
+    Rule(
+        "section 15: the health of a data source can be asked by uid", _checks_health_by_uid, _has_no_health
     ),
     Rule(
         "README of the Simple JSON example: it asks for each query and keeps numbers, nulls, rows and errors",

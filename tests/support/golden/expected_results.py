@@ -87,16 +87,17 @@ def _result(ref_id: str, result: Mapping[str, Any]) -> dict[str, Any]:
     shown["refId"] = data.pop("refId")
     try:
         reader = json.JSONDecoder(parse_int=Number, parse_float=Number)
-        shown["meta"] = _sorted(reader.raw_decode(result.get("metaJson", "").strip())[0])
+        shown["meta"] = in_order(reader.raw_decode(result.get("metaJson", "").strip())[0])
     except ValueError:
         pass  # no JSON, no key
     return shown | data
 
 
-def _sorted(value: Any) -> Any:
+def in_order(value: Any) -> Any:
+    """JSON with its keys sorted, at any depth."""
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(inner) for inner in value] if isinstance(value, list) else value
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _data(ref_id: str, series: list[Any], tables: Any) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _cell(cell: Mapping[str, Any]) -> Any:
         case "TYPE_NULL":
             return None
         case "TYPE_DOUBLE":
-            return _cell_number(float(cell.get("doubleValue", 0)))
+            return cell_number(float(cell.get("doubleValue", 0)))
         case "TYPE_INT64":
             return Number(int(cell.get("int64Value", 0)))
         case "TYPE_BOOL":
@@ -155,7 +156,7 @@ def _point_number(value: float) -> Number | None:
     return Number(digits.removesuffix(".0"))
 
 
-def _cell_number(value: float) -> Number | None:
+def cell_number(value: float) -> Number | None:
     """Shortest digits, with an exponent as JavaScript writes one."""
     if not math.isfinite(value) or value == 0 or 1e-6 <= abs(value) < 1e21:
         return _point_number(value)

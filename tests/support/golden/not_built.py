@@ -17,6 +17,7 @@ from support.golden.found_plugins import found_plugins
 from support.golden.observation import Observation
 from support.golden.our_sources import written_source
 from support.golden.situation import Situation, known_ids
+from support.golden.version_2 import login
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ def _has_route_of_its_own(situation: Situation, seen: Observation) -> bool:
 
 def _lacks_core_source(situation: Situation, seen: Observation) -> bool:
     """Is the data source of a type that the recorded server knew without a plugin of ours?"""
-    found = re.fullmatch("/api/datasources/proxy/([0-9]+)/.*", situation.route)
+    found = re.fullmatch("/api/datasources/(?:proxy/)?([0-9]+)/.*", situation.route)
     written = situation.last_write(int(found[1])) if found else None
     kind = (written_source(written) or {}).get("type") if written else None
-    return kind in {"prometheus", "elasticsearch", "influxdb"}
+    return kind in {"prometheus", "elasticsearch", "influxdb", "graphite"}
 
 
 def _leaves_unsigned_out(situation: Situation, seen: Observation) -> bool:
@@ -83,19 +84,19 @@ def _leaves_unsigned_out(situation: Situation, seen: Observation) -> bool:
     return any(isinstance(one, list) for one in listed) and len(listed) < len(situation.setup.plugins)
 
 
-def _speaks_v2(situation: Situation, seen: Observation) -> bool:
-    return "probev2" in situation.setup.plugins and "probev2" in situation.unbuilt
-
-
 CREDENTIALS = "credentials and roles"
 
 
 def _needs_credentials(situation: Situation, seen: Observation) -> bool:
-    """Was somebody refused or sent to the login page, or does it show that somebody was not?"""
+    """Was somebody refused or sent to the login page, or does it show that somebody was not? Or was a plugin
+    told who asked?
+    """
     headers = situation.case.request.headers if situation.case.request else ()
     matters = situation.setup.anonymous_role != "Admin" or any(
         name.lower() == "authorization" for name, _ in headers
     )
+    if login(situation.case.plugin_request):
+        return True
     refused = situation.status in {302, 401, 403}
     # A write that the recorded server refused went through here: what is listed, and what has an id, differs.
     shows_it = not situation.is_query or not set(situation.data_source_ids) <= known_ids(situation.before)
@@ -141,15 +142,11 @@ def _shows_cause(situation: Situation, seen: Observation) -> bool:
 
 
 FEATURES: Sequence[Feature] = (
-    _route("POST /api/ds/query", "/api/ds/query/?"),
-    _route("data source health", "/api/datasources/[^/]+/health|/api/datasources/uid/[^/]+/health"),
-    _route("data source resources", "/api/datasources/(uid/)?[^/]+/resources(/.*)?"),
     Feature("routes of plugins in the proxy", _has_route_of_its_own),
     Feature("data sources that come with Grafana", _lacks_core_source),
     _logs("log of the proxy", "http: proxy error|logger=data-proxy-log"),
     _route("plugin settings", "/api/plugins/[^/]+/settings", then="/api/plugins"),
     _route("plugin documents and dashboards", "/api/plugins/[^/]+/(markdown/.*|dashboards)"),
-    _route("plugin health, resources and metrics", "/api/plugins/[^/]+/(health|resources(/.*)?|metrics)"),
     _route("plugin errors", "/api/plugins/errors"),
     _route("plugin files", "/public/.*"),
     _route("settings of the front end", "/api/frontend/settings"),
@@ -160,7 +157,6 @@ FEATURES: Sequence[Feature] = (
     _logs("signatures of plugins in the log", "Failed to validate plugin signature"),
     Feature("signatures of plugins", _leaves_unsigned_out),
     _logs("what another client library makes of the answers", "^(ok  |FAIL) "),
-    Feature("plugins of protocol v2", _speaks_v2),
     Feature(CREDENTIALS, _needs_credentials),
     Feature("provisioning files", _needs_provisioning),
     Feature("the user's name in the proxy", _names_user),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 import time
@@ -18,10 +19,11 @@ from support.golden.http_call import send
 from support.golden.judge import Judgement, Verdict, judge
 from support.golden.observation import Answer, Observation
 from support.golden.placeholders import Placeholders
-from support.golden.run_folder import prepare
+from support.golden.run_folder import RunFolder, prepare
 from support.golden.server import Server, serve
 from support.golden.situation import Situation
 from support.golden.upstream import Upstream, upstream
+from support.golden.version_2 import as_in_7_5
 
 QUERY_SECONDS = 30.0  # the server's own default, beside what plugins are scripted to sleep
 LOG_SECONDS = 5.0  # for lines about a restart that happens behind the last answer
@@ -34,14 +36,22 @@ class Twins:
 
     def __init__(self, scenarios: list[Scenario]) -> None:
         self._cases: dict[tuple[str, str, int], Case] = {}
+        self._plugins: dict[str, tuple[str, ...]] = {}
         for scenario in scenarios:
             if scenario.engine == RIGHT_ENGINE:
+                self._plugins[scenario.name] = scenario.setup.plugins
                 for case, before in _numbered(scenario):
                     self._cases[case.scenario, case.name, before] = case
 
     def has(self, scenario: Scenario) -> bool:
         """Was this scenario recorded on the engine that is right?"""
         return any(name == scenario.name for name, _, _ in self._cases)
+
+    def setup_of(self, scenario: Scenario) -> Setup:
+        """The setup, with all plugins that the engine that is right had: its answers speak of them."""
+        own = scenario.setup.plugins
+        more = tuple(name for name in self._plugins.get(scenario.name, ()) if name not in own)
+        return dataclasses.replace(scenario.setup, plugins=own + more)
 
     def of(self, scenario: Scenario) -> Iterator[tuple[Case, Case | None]]:
         """Each case of a scenario with its twin."""
@@ -65,13 +75,14 @@ def _same_request(case: Case, twin: Case) -> bool:
 
 def replay(scenario: Scenario, twins: Twins) -> list[Judgement]:
     """A judgement for each case of the scenario."""
-    with _running(scenario.setup, QUERY_SECONDS + _longest_sleep(scenario)) as run:
+    setup = twins.setup_of(scenario)
+    with _running(setup, QUERY_SECONDS + _longest_sleep(scenario)) as run:
         judgements: list[Judgement] = []
         before: list[Case] = []
-        unbuilt: frozenset[str] = run.missing
+        unbuilt: frozenset[str] = run.folder.missing
         for case, twin in twins.of(scenario):
             newer = run.as_7_5(case, twin)
-            situation = Situation(newer.case, tuple(before), scenario.setup, unbuilt)
+            situation = Situation(newer.case, tuple(before), setup, unbuilt)
             if twin is None and twins.has(scenario) and is_about_client_made_read_only(situation):
                 judgement = Judgement(case, Verdict.DELIBERATE, (CLIENT_MADE_READ_ONLY,))
             else:
@@ -100,8 +111,7 @@ class _Run:
     server: Server
     upstream: Upstream
     placeholders: Placeholders
-    records: tuple[Path, ...]
-    missing: frozenset[str]
+    folder: RunFolder
     started_at: int
     _read: dict[Path, int] = field(default_factory=dict)
 
@@ -125,6 +135,8 @@ class _Run:
         assert case.request is not None
         self.upstream.script = case.upstream_reply
         self.upstream.take()
+        for answer_file in self.folder.answers:
+            answer_file.write_text(json.dumps(case.plugin_response))
         before = _now_ms()
         answer = None if self.server.address is None else send(self.server.address, case.request)
         after = _now_ms()
@@ -148,11 +160,11 @@ class _Run:
 
     def _received(self) -> Iterator[Any]:
         """What plugins wrote down since the last case."""
-        for record in self.records:
+        for record in self.folder.records:
             if record.is_file():
                 content = record.read_bytes()
                 new, self._read[record] = content[self._read.get(record, 0) :], len(content)
-                yield from map(json.loads, new.splitlines())
+                yield from map(as_in_7_5, map(json.loads, new.splitlines()))
 
     def _learn_key(self, case: Case, answer: Answer) -> None:
         """Keys handed out earlier in a file are called by the role, or the name, they were made for."""
@@ -189,7 +201,7 @@ def _running(setup: Setup, query_seconds: float) -> Iterator[_Run]:
             },
         ) as server:
             placeholders.learn("SERVER", server.address or "")
-            yield _Run(server, behind, placeholders, prepared.records, prepared.missing, started_at)
+            yield _Run(server, behind, placeholders, prepared, started_at)
 
 
 def _plugin_ids(address: str) -> frozenset[str]:

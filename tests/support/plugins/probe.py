@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from graftage.protocol import rpc
 from graftage.protocol.pb import datasource_v1_pb2 as v1
@@ -32,18 +33,25 @@ def main(record: str) -> None:
 
     async def query(message: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         request = v1.DatasourceRequest.FromString(message)
-        _write_down(record_file, request)
-        return await _do(_script(request), context)
+        write_down(record_file, shown(request))
+        script = _script(request)
+        await act(script, context)
+        return json_format.ParseDict(script.get("response", {}), v1.DatasourceResponse()).SerializeToString()
 
     handlers = {"Query": grpc.unary_unary_rpc_method_handler(query)}
     serve_services({1: [grpc.method_handlers_generic_handler(rpc.DATASOURCE_V1, handlers)]})
 
 
-def _write_down(file: Path, request: v1.DatasourceRequest) -> None:
+def shown(request: Message) -> dict[str, Any]:
+    """Protobuf JSON, as the recordings have it."""
+    found: dict[str, Any] = json_format.MessageToDict(request, always_print_fields_with_no_presence=True)
+    return found
+
+
+def write_down(file: Path, request: dict[str, Any]) -> None:
     """Add the request before it is acted on: the process may not live to see the end of it."""
-    shown = json_format.MessageToDict(request, always_print_fields_with_no_presence=True)
     with file.open("a", encoding="utf-8") as record:
-        record.write(json.dumps(shown) + "\n")
+        record.write(json.dumps(request) + "\n")
 
 
 def _script(request: v1.DatasourceRequest) -> dict[str, Any]:
@@ -51,7 +59,8 @@ def _script(request: v1.DatasourceRequest) -> dict[str, Any]:
     return next((model["probe"] for model in models if isinstance(model, dict) and "probe" in model), {})
 
 
-async def _do(script: dict[str, Any], context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+async def act(script: dict[str, Any], context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    """What the script says to do instead of answering, if it says anything of the kind."""
     if "sleep_ms" in script:
         await asyncio.sleep(script["sleep_ms"] / 1000)
     if "exit" in script:
@@ -65,7 +74,6 @@ async def _do(script: dict[str, Any], context: grpc.aio.ServicerContext[Any, Any
         )
     if "rpc_error" in script or "rpc_code" in script:
         await context.abort(_STATUS[script.get("rpc_code", 2)], script.get("rpc_error", ""))
-    return json_format.ParseDict(script.get("response", {}), v1.DatasourceResponse()).SerializeToString()
 
 
 def _panic(text: str) -> NoReturn:

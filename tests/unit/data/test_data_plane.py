@@ -100,13 +100,10 @@ def test_what_the_author_says_about_a_frame_stays(meta: dict[str, object]) -> No
 
 
 def test_other_words_about_a_frame_do_not_keep_it_from_being_typed() -> None:
-    (frame,) = typed([Frame(series(cpu()).fields, "n", "A", {"executedQueryString": "select 1"})])
+    meta = {"executedQueryString": "select 1", "preferredVisualisationType": "graph"}
+    (frame,) = typed([Frame(series(cpu()).fields, "n", "A", meta)])
     assert (frame.name, frame.ref_id) == ("n", "A")
-    assert frame.meta == {
-        "executedQueryString": "select 1",
-        "type": "timeseries-multi",
-        "typeVersion": [0, 1],
-    }
+    assert frame.meta == {**meta, "type": "timeseries-multi", "typeVersion": [0, 1]}
 
 
 @pytest.mark.parametrize("version", [None, [0, 0], [1, 0]])

@@ -34,6 +34,7 @@ from graftage.data.go_json import write_ordered
         ({"type": 5}, r"meta\.type is int 5"),
         ({"executedQueryString": ["x"]}, r"meta\.executedQueryString"),
         ({"uniqueRowIdFields": ["0"]}, r"meta\.uniqueRowIdFields\[0\] is str '0'"),
+        ({"custom": 10**400}, r"meta\.custom is int 10+; expected a number that 64 bits can hold"),
         ({"custom": object()}, r"meta\.custom is object .*; expected what JSON can hold"),
     ],
 )
@@ -75,6 +76,13 @@ def test_what_grafana_would_stumble_over_is_refused_by_key(meta: Any, complaint:
 )
 def test_metadata_is_written_as_go_writes_it(meta: dict[str, object], written: str) -> None:
     assert write_ordered(written_meta(meta)).decode() == written
+
+
+def test_what_nests_without_end_is_refused() -> None:
+    nested: list[object] = []
+    nested.append(nested)
+    with pytest.raises(ValueError, match=r"meta\.custom nests too deeply"):
+        check_meta({"custom": nested})
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ def test_keys_stay_in_order_and_texts_are_escaped_for_html() -> None:
     )
 
 
+def test_what_nests_without_end_is_refused() -> None:
+    nested: list[object] = []
+    nested.append(nested)
+    with pytest.raises(ValueError, match="no JSON"):
+        write_ordered(nested)
+
+
 @pytest.mark.parametrize("value", [object(), {1: 2}, [{"a": {1, 2}}]])
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="JSON"):

@@ -84,9 +84,8 @@ class Plugin(grpc.GenericRpcHandler):
                     yield piece
                 if then_hangs:
                     await asyncio.Event().wait()
-            except asyncio.CancelledError:
+            finally:  # gRPC may cancel its own sending of a piece, and then closes this generator
                 self.cancelled.set()
-                raise
 
         self.streams[method] = send
 
@@ -115,9 +114,11 @@ async def asking(plugin: Plugin, folder: Path, *, version: int = 2) -> AsyncIter
     address = f"unix:{folder}/s"
     plugin.server.add_insecure_port(address)
     await plugin.server.start()
-    async with grpc.aio.insecure_channel(address) as channel:
-        yield PluginClient("test-plugin", channel, plugin.exit_, version)
-    await plugin.server.stop(None)
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield PluginClient("test-plugin", channel, plugin.exit_, version)
+    finally:
+        await plugin.server.stop(None)
 
 
 @pytest.fixture

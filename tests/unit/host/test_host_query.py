@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ class Pair:
     connection: HostConnection
 
     def host(self, metadata: Metadata) -> Host:
-        return host_of_call(metadata, self.connection, RANGE)
+        return replace(host_of_call(metadata, self.connection), time_range=RANGE)
 
 
 @asynccontextmanager
@@ -143,6 +143,11 @@ async def test_a_question_may_have_a_time_range_of_its_own(tmp_path: Path) -> No
         with pair.service.on_behalf(pair.broker, CONTEXT) as metadata:
             await pair.host(metadata).query("u2", time_range=TimeRange(5, 6))
     assert pair.others.asked[0][4] == AskedRange(5, 6)
+
+
+async def test_a_call_that_is_no_query_has_to_say_what_time_range_it_wants() -> None:
+    with pytest.raises(ValueError, match="no time range of its own"):
+        await Host().query("u2")
 
 
 async def test_what_a_plugin_of_version_1_answers_arrives_as_frames(tmp_path: Path) -> None:
@@ -238,7 +243,7 @@ async def test_a_plugin_waits_no_longer_than_it_says(tmp_path: Path) -> None:
         pair.others.open.clear()
         with (
             pair.service.on_behalf(pair.broker, CONTEXT) as metadata,
-            pytest.raises(HostQueryFailed, match="(?i)deadline"),
+            pytest.raises(HostQueryFailed, match=r"(?i)deadline"),
         ):
             await pair.host(metadata).query("u2", timeout=0.05)
 
@@ -253,7 +258,7 @@ async def test_where_nothing_is_offered_calls_bring_nothing_along(tmp_path: Path
 
 async def test_an_offer_that_never_comes_is_not_waited_for_long(tmp_path: Path) -> None:
     async with connected(tmp_path, offers=False) as pair:
-        with pytest.raises(HostQueryFailed, match="the host cannot be asked: .* offered connection 7"):
+        with pytest.raises(HostQueryFailed, match=r"the host cannot be asked: .* offered connection 7"):
             await pair.host((("graftage-host-query", "7:token"),)).query("u2")
 
 
@@ -267,7 +272,7 @@ async def test_metadata_that_is_no_offer_is_none(offered: str, tmp_path: Path) -
 
 def test_tokens_do_not_show() -> None:
     assert "s3cr3t" not in repr(HostQueryRequest("s3cr3t", "u2", AskedRange(0, 1), ()))
-    assert "s3cr3t" not in repr(Host(RANGE, token="s3cr3t"))
+    assert "s3cr3t" not in repr(Host(token="s3cr3t"))
 
 
 def test_a_request_survives_the_wire() -> None:

@@ -36,6 +36,16 @@ def test_all_versions_are_offered_without_spaces() -> None:
     assert plugin_environment({}, {}, versions={2, 1, 10})["PLUGIN_PROTOCOL_VERSIONS"] == "1,2,10"
 
 
+def test_tls_and_multiplexing_are_asked_for_only_when_wanted() -> None:
+    environment = plugin_environment({}, {}, versions=[1], client_cert="-----BEGIN", multiplex=True)
+    assert environment["PLUGIN_CLIENT_CERT"] == "-----BEGIN"
+    assert environment["PLUGIN_MULTIPLEX_GRPC"] == "true"
+    assert NOT_INHERITED & plugin_environment({}, {}, versions=[1]).keys() == NOT_INHERITED - {
+        "PLUGIN_CLIENT_CERT",
+        "PLUGIN_MULTIPLEX_GRPC",
+    }
+
+
 def test_a_socket_folder_and_other_ports_are_told() -> None:
     environment = plugin_environment(HOST, {}, versions=[1], ports=(5, 6), socket_dir="/run/mine")
     assert environment["PLUGIN_UNIX_SOCKET_DIR"] == "/run/mine"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,10 @@ from graftage.protocol.handshake import (
     CoreVersionUnreadable,
     Handshake,
     MalformedHandshake,
+    MissingCertificate,
+    MultiplexingUnreadable,
+    MultiplexingUnsupported,
+    UnexpectedCertificate,
     UnsupportedProtocol,
     UnusableAddress,
     format_handshake,
@@ -127,11 +133,59 @@ def test_a_long_stray_line_is_quoted_shortened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "line"),
-    [(False, b"1|1|unix|/tmp/x|grpc|\n"), (True, b"1|1|unix|/tmp/x|grpc||false\n")],
+    ("multiplex", "line"),
+    [
+        (None, b"1|1|unix|/tmp/x|grpc|\n"),
+        (False, b"1|1|unix|/tmp/x|grpc||false\n"),
+        (True, b"1|1|unix|/tmp/x|grpc||true\n"),
+    ],
 )
-def test_a_plugin_prints_six_fields_and_a_seventh_only_when_asked(asked: bool, line: bytes) -> None:
-    assert format_handshake(1, "unix", "/tmp/x", multiplex_asked=asked) == line
+def test_a_plugin_prints_six_fields_and_a_seventh_only_when_asked(
+    multiplex: bool | None, line: bytes
+) -> None:
+    assert format_handshake(1, "unix", "/tmp/x", multiplex=multiplex) == line
+
+
+CERTIFICATE = b"\x30\x35" + b"x" * 0x35  # 55 bytes, 74 characters of base64 and 2 of padding
+
+
+def test_the_certificate_travels_without_padding() -> None:
+    line = format_handshake(1, "unix", "/tmp/x", certificate=CERTIFICATE, multiplex=True)
+    assert b"=" not in line
+    assert parse_handshake(line, offered=[1], tls=True, multiplex=True).certificate == CERTIFICATE
+
+
+PLAIN = b"1|1|unix|/tmp/x|grpc|"
+JUNK = PLAIN + b"e" * 48
+WITH_CERTIFICATE = format_handshake(1, "unix", "/tmp/x", certificate=CERTIFICATE).strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "tls", "multiplex", "refusal"),
+    [
+        (PLAIN, False, False, None),
+        (JUNK, False, False, None),
+        (WITH_CERTIFICATE, False, False, UnexpectedCertificate),
+        (PLAIN, True, False, MissingCertificate),
+        (JUNK, True, False, MissingCertificate),
+        (WITH_CERTIFICATE, True, False, None),
+        (PLAIN, False, True, MultiplexingUnsupported),
+        (PLAIN + b"|", False, True, MultiplexingUnsupported),
+        (PLAIN + b"|false", False, True, MultiplexingUnsupported),
+        (PLAIN + b"|F", False, True, MultiplexingUnsupported),
+        (PLAIN + b"|maybe", False, True, MultiplexingUnreadable),
+        (PLAIN + b"|maybe", False, False, None),
+        (PLAIN + b"|T", False, True, None),
+        (PLAIN + b"|true|more", False, True, None),
+        (WITH_CERTIFICATE + b"|1", True, True, None),
+        (WITH_CERTIFICATE, False, True, UnexpectedCertificate),
+    ],
+)
+def test_a_plugin_must_answer_what_the_host_asked_for_and_no_more(
+    line: bytes, tls: bool, multiplex: bool, refusal: type[HandshakeError] | None
+) -> None:
+    with nullcontext() if refusal is None else pytest.raises(refusal, match=re.escape("|unix|/tmp/x|grpc|")):
+        parse_handshake(line, offered=[1], tls=tls, multiplex=multiplex)
 
 
 @pytest.mark.parametrize("address", ["/tmp/a|b", "/tmp/a\nb", "/tmp/a\rb"])
@@ -148,10 +202,10 @@ paths = st.text(
 @SETTINGS
 @given(st.integers(0, 2**31), paths, st.booleans())
 def test_what_a_plugin_prints_is_what_a_host_reads(version: int, path: str, asked: bool) -> None:
-    line = format_handshake(version, "unix", f"/{path}", multiplex_asked=asked)
+    line = format_handshake(version, "unix", f"/{path}", multiplex=asked or None)
     assert line.count(b"\n") == 1
     assert parse_handshake(line, offered=[version]) == Handshake(
-        version, "unix", f"/{path}", multiplex=False if asked else None
+        version, "unix", f"/{path}", multiplex=True if asked else None
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graftage.data.columns import frame_from_columns
-from graftage.data.frame import Frame
+from graftage.data.frame import FieldType, Frame
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import PluginFault
@@ -65,6 +65,24 @@ def test_columns_rows_and_data_frames_keep_names_and_values(returned: object) ->
 
     assert [field.name for field in frame.fields] == ["time", "rain"]
     assert frame.fields[0].values.tolist() == [int(time.timestamp() * 1e9) for time in TIMES]
+    assert frame.fields[1].values.tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "duckdb"])
+def test_a_data_frame_of_any_library_is_an_answer(library: str) -> None:
+    module = pytest.importorskip(library)
+    match library:
+        case "pyarrow":
+            data = module.table(RAIN)
+        case "duckdb":
+            data = module.sql("select now() as time, r::double as rain from (values (0.5), (1.5)) t(r)")
+        case _:
+            data = module.DataFrame(RAIN)
+
+    (frame,) = answer_of(data).frames()
+
+    assert [field.name for field in frame.fields] == ["time", "rain"]
+    assert [field.type for field in frame.fields] == [FieldType.TIME, FieldType.FLOAT64]
     assert frame.fields[1].values.tolist() == [0.5, 1.5]
 
 

@@ -176,6 +176,16 @@ def test_chunks_of_one_structure_have_one_id_and_one_declaration() -> None:
     assert (first.ref_id, later.ref_id) == ("A", "A")
 
 
+def test_chunks_of_json_have_the_schema_once() -> None:
+    delivery = Pieces("A", writing(FrameFormat.JSON, for_grafana_7=False))
+    written = [
+        json.loads(chunk.arrow or b"") for number in (1, 2) for chunk in delivery.piece({"n": [number]})
+    ]
+
+    assert [sorted(piece) for piece in written] == [["data", "schema"], ["data"]]
+    assert [piece["data"]["values"] for piece in written] == [[[1]], [[2]]]
+
+
 def test_a_chunk_that_cannot_continue_its_frame_begins_another() -> None:
     chunks = in_pieces(hours(0, 1), {"time": [START, None], "rain": [1.0, 2.0]})
 
@@ -186,8 +196,8 @@ def test_what_is_returned_whole_is_a_chunk_for_each_frame_and_one_for_its_error(
     chunks = Pieces("A", WRITE).whole(Response([hours(0, 1), hours(1, 1)], error="half", status=504))
 
     assert [(chunk.frame_id, chunk.error, chunk.status, chunk.error_source) for chunk in chunks] == [
-        ("f0", "", 0, ""),
-        ("f1", "", 0, ""),
+        ("f0", "", 200, ""),
+        ("f1", "", 200, ""),
         ("", "half", 504, "downstream"),
     ]
     assert chunks[-1].arrow is None

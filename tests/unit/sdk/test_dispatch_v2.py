@@ -124,6 +124,18 @@ async def test_every_kind_of_handler_gives_the_same_rows_in_pieces() -> None:
         assert len(frames) == (2 if "generator" in kind else 1)
 
 
+async def test_what_a_plain_function_returns_is_turned_into_frames_in_its_own_thread() -> None:
+    class Table:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            assert threading.current_thread() is not threading.main_thread()
+            return frame_from({"n": [1]}).__arrow_c_stream__(requested_schema)
+
+    results = await ask(FunctionSource(lambda query: Table()), request("A"))
+
+    assert results["A"].error == ""
+    assert frames_of(results["A"])[0].fields[0].values.tolist() == [1]
+
+
 class Failing(DataSource):
     @query_type("column")
     async def bad_column(self, query: Any) -> Any:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from graftage.errors import PluginFault
+from graftage.errors import PluginFault, SettingsError
 from graftage.sdk.errors import DownstreamError, PluginError
 from graftage.sdk.failure import Blame, blame_of, failure_of, source_by_status
 
@@ -114,12 +114,13 @@ def test_for_other_answers_it_is(status: int) -> None:
         (asyncio.CancelledError(), "cancelled inside the plugin"),
         (ValueError("bad token hush-hush"), "bad token ***"),
         (ValueError("x is no number"), "x is no number"),
+        (ValueError("pass the passport: pass"), "*** the passport: ***"),
         (ValueError("worker died:\nTraceback (most recent call last):\n  File ..."), "worker died:"),
         (ValueError("Traceback (most recent call last):\n  File ..."), "ValueError"),
     ],
 )
 def test_the_text_has_neither_a_traceback_nor_a_secret(error: BaseException, text: str) -> None:
-    assert failure_of(error, secrets=["hush-hush", "x"]).text == text
+    assert failure_of(error, secrets=["hush-hush", "x", "pass"]).text == text
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,7 @@ def test_the_text_has_neither_a_traceback_nor_a_secret(error: BaseException, tex
         (ZeroDivisionError("division by zero"), "ask the operator"),
         (PluginError("pick a city first"), "pick a city first"),
         (PluginFault("no handler"), "no handler"),
+        (SettingsError("timeout must be a number"), "timeout must be a number"),
         (TimeoutError("too slow"), "too slow"),
         (Odd(status=404), "odd"),
     ],

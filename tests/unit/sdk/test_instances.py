@@ -126,6 +126,20 @@ async def test_each_tenant_has_objects_of_its_own() -> None:
     await instances.close(timeout=1)
 
 
+async def test_a_thousand_data_sources_have_an_object_each_until_nobody_asks_them() -> None:
+    workshop = Workshop()
+    instances = Instances(workshop.make, workshop.end)
+
+    numbers = [await number(instances, settings(id=0, uid=f"u{n}")) for n in range(1_000)]
+    again = [await number(instances, settings(id=0, uid=f"u{n}")) for n in range(1_000)]
+    assert (again, instances.count) == (numbers, 1_000)
+
+    instances.sweep(asyncio.get_running_loop().time() + HOUR + 1)
+    await eventually_async(lambda: len(workshop.closed) == 1_000, what="all of them closed")
+    assert instances.count == 0
+    await instances.close(timeout=1)
+
+
 async def test_calls_that_come_together_share_one_object() -> None:
     workshop = Workshop(before=lambda: asyncio.sleep(0))
     instances = Instances(workshop.make, workshop.end)

@@ -12,16 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from graftage.data.arrow.compression import decompressor
+from graftage.data.arrow.compression import Allowance, decompressor
 from graftage.data.arrow.flatbuffer import Table
 from graftage.data.arrow.layout import BUFFER, INT8, INT64, NODE, BatchSlot
 from graftage.data.arrow.schema import Column, Storage
 from graftage.data.arrow.texts import texts_at, texts_of_views
 from graftage.errors import WireError
 
-# What compressed buffers may unpack to: so much in any case, and so many times the file's size.
-_UNPACKED_BYTES: Final = 2**26
-_UNPACKED_RATIO: Final = 64
 _OFFSET_SIZE: Final = 4
 _VIEW_SIZE: Final = 16
 
@@ -34,7 +31,9 @@ class Values:
     valid: NDArray[np.bool_] | None
 
 
-def read_batch(header: Table, body: memoryview, columns: tuple[Column, ...]) -> tuple[Values, ...]:
+def read_batch(
+    header: Table, body: memoryview, columns: tuple[Column, ...], allowance: Allowance
+) -> tuple[Values, ...]:
     """The columns of a batch; numbers and times are views of the body. Raises WireError naming the field."""
     rows = header.integer(BatchSlot.LENGTH, INT64)
     nodes = header.structs(BatchSlot.NODES, NODE)
@@ -42,14 +41,14 @@ def read_batch(header: Table, body: memoryview, columns: tuple[Column, ...]) -> 
         raise WireError(
             f"a record batch has {rows} rows and {len(nodes)} columns where the schema has {len(columns)}"
         )
-    buffers = _buffers(header, body)
+    buffers = _buffers(header, body, allowance)
     views = iter(count for (count,) in header.structs(BatchSlot.VARIADIC_COUNTS, INT64))
     return tuple(
         _read_column(column, node, rows, buffers, views) for column, node in zip(columns, nodes, strict=True)
     )
 
 
-def _buffers(header: Table, body: memoryview) -> Iterator[memoryview]:
+def _buffers(header: Table, body: memoryview, allowance: Allowance) -> Iterator[memoryview]:
     """The buffers in their order, unpacked when they are asked for."""
     places = header.structs(BatchSlot.BUFFERS, BUFFER)
     for offset, size in places:
@@ -63,8 +62,7 @@ def _buffers(header: Table, body: memoryview) -> Iterator[memoryview]:
     compression = header.table(BatchSlot.COMPRESSION)
     if compression is None:
         return buffers
-    limit = max(_UNPACKED_BYTES, _UNPACKED_RATIO * len(body))
-    return map(decompressor(compression.integer(0, INT8), limit), buffers)
+    return map(decompressor(compression.integer(0, INT8), allowance), buffers)
 
 
 def _read_column(

@@ -18,11 +18,29 @@ _NAMES: Final = {_LZ4: "LZ4", _ZSTD: "ZSTD"}
 # By codec: modules that can read it, the best first.
 _MODULES: Final = {_LZ4: ("lz4.frame",), _ZSTD: ("compression.zstd", "zstandard")}
 
+# What all buffers of a file may unpack to: so much in any case, and so many times the file's size.
+_UNPACKED_BYTES: Final = 2**26
+_UNPACKED_RATIO: Final = 64
+
 Decompress = Callable[[memoryview], memoryview]
 
 
-def decompressor(codec: int, limit: int) -> Decompress:
-    """A function that unpacks one buffer after the other, up to `limit` bytes in all.
+class Allowance:
+    """How many bytes the buffers of a file may still unpack to."""
+
+    def __init__(self, file_size: int) -> None:
+        self._left = max(_UNPACKED_BYTES, _UNPACKED_RATIO * file_size)
+
+    def take(self, size: int) -> None:
+        if not 0 <= size <= self._left:
+            raise ValueError(
+                f"a compressed buffer claims {size} bytes where at most {self._left} are allowed"
+            )
+        self._left -= size
+
+
+def decompressor(codec: int, allowance: Allowance) -> Decompress:
+    """A function that unpacks one buffer after the other.
 
     Raises WireError if nothing is installed that reads the codec; the function ValueError.
     """
@@ -33,7 +51,7 @@ def decompressor(codec: int, limit: int) -> Decompress:
             module = import_module(name)
         except ImportError:
             continue
-        return _Decompressor(_NAMES[codec], module, limit)
+        return _Decompressor(_NAMES[codec], module, allowance)
     raise WireError(
         f"the Arrow file is compressed with {_NAMES[codec]}, which older Grafanas cannot read, and this "
         f"Python not without the package {_MODULES[codec][-1].partition('.')[0]}; do not compress it"
@@ -41,10 +59,10 @@ def decompressor(codec: int, limit: int) -> Decompress:
 
 
 class _Decompressor:
-    def __init__(self, name: str, module: Any, limit: int) -> None:
+    def __init__(self, name: str, module: Any, allowance: Allowance) -> None:
         self._name = name
         self._module = module
-        self._left = limit
+        self._allowance = allowance
 
     def __call__(self, buffer: memoryview) -> memoryview:
         if not len(buffer):
@@ -55,11 +73,7 @@ class _Decompressor:
         packed = buffer[INT64.size :]
         if size == _NOT_COMPRESSED:
             return packed
-        if not 0 <= size <= self._left:
-            raise ValueError(
-                f"a compressed buffer claims {size} bytes where at most {self._left} are allowed"
-            )
-        self._left -= size
+        self._allowance.take(size)
         try:
             content = self._unpack(packed, size)
         except Exception as error:  # each library has errors of its own, and some raise plain ones

@@ -16,7 +16,6 @@ MAGIC: Final = b"ARROW1"
 CONTINUATION: Final = b"\xff\xff\xff\xff"
 ALIGNMENT: Final = 8
 
-BOOL: Final = struct.Struct("<?")
 INT8: Final = struct.Struct("<b")
 UINT8: Final = struct.Struct("<B")
 INT16: Final = struct.Struct("<h")
@@ -94,4 +93,3 @@ class IntSlot:
 
 # The numbers of FloatingPoint.precision.
 PRECISIONS: Final = {FieldType.FLOAT32: 1, FieldType.FLOAT64: 2}
-HALF: Final = 0

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graftage.data.arrow.batch import Values, read_batch
+from graftage.data.arrow.compression import Allowance
 from graftage.data.arrow.flatbuffer import FlatBuffer, Table
 from graftage.data.arrow.layout import (
     BLOCK,
@@ -46,8 +47,10 @@ def read_arrow(data: bytes) -> Frame:
     if schema_table is None:
         raise WireError("the Arrow file's footer has no schema")
     schema = read_schema(schema_table)
+    allowance = Allowance(len(file))
     batches = [
-        read_batch(*_record_batch(file, block), schema.columns) for block in _blocks(footer, len(file))
+        read_batch(*_record_batch(file, block), schema.columns, allowance)
+        for block in _blocks(footer, len(file))
     ]
     return _frame(schema, batches)
 

@@ -5,10 +5,10 @@ Source: grafana-plugin-sdk-go, data/arrow.go `populateFrameFromSchema` and `init
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from graftage.data.arrow import layout
 from graftage.data.arrow.flatbuffer import Table
@@ -19,6 +19,8 @@ from graftage.data.frame import FieldType
 from graftage.data.frame_meta import read_meta
 from graftage.data.labels import read_labels
 from graftage.errors import WireError
+
+T = TypeVar("T")
 
 
 class Storage(Enum):
@@ -69,10 +71,7 @@ def read_schema(table: Table) -> Schema:
     if table.integer(SchemaSlot.ENDIANNESS, layout.INT16):
         raise WireError("the Arrow file has its bytes in big-endian order; write it in little-endian order")
     metadata = _metadata(table, SchemaSlot.METADATA)
-    try:
-        meta = read_meta(read_json(metadata["meta"])) if "meta" in metadata else None
-    except ValueError as error:
-        raise WireError(f"the frame's metadata `meta` cannot be read: {error}") from error
+    meta = _parsed(metadata, "meta", read_meta, "the frame")
     columns = tuple(_read_column(field) for field in table.tables(SchemaSlot.FIELDS))
     return Schema(metadata.get("name", ""), metadata.get("refId", ""), meta, columns)
 
@@ -83,13 +82,8 @@ def _read_column(table: Table) -> Column:
     kind, storage = _type(name, table)
     if kind is FieldType.UINT16 and metadata.get("tstype") == FieldType.ENUM:
         kind = FieldType.ENUM
-    key = "labels"
-    try:
-        labels = read_labels(read_json(metadata[key])) if key in metadata else None
-        key = "config"
-        config = read_config(read_json(metadata[key])) if key in metadata else None
-    except ValueError as error:
-        raise WireError(f"field {name!r}: its metadata `{key}` cannot be read: {error}") from error
+    labels = _parsed(metadata, "labels", read_labels, f"field {name!r}")
+    config = _parsed(metadata, "config", read_config, f"field {name!r}")
     nullable = bool(table.integer(FieldSlot.NULLABLE, layout.UINT8))
     return Column(name, kind, storage, nullable, labels, config)
 
@@ -123,6 +117,16 @@ def _unsupported(name: str, kind: str) -> WireError:
         f"field {name!r} has the Arrow type {kind}, which Grafana's frames do not have; expected integers, "
         "floats, bool, Utf8, Timestamp or Binary holding JSON"
     )
+
+
+def _parsed(metadata: Mapping[str, str], key: str, read: Callable[[object], T], owner: str) -> T | None:
+    """What stands under a key as JSON; None if there is no such key."""
+    if key not in metadata:
+        return None
+    try:
+        return read(read_json(metadata[key]))
+    except ValueError as error:
+        raise WireError(f"{owner}: its metadata `{key}` cannot be read: {error}") from error
 
 
 def _metadata(table: Table, slot: int) -> dict[str, str]:

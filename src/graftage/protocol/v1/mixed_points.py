@@ -78,10 +78,10 @@ def _read_times(groups: Words, octets: Octets, starts: Indices, stamps: Words) -
 
     starts: of the points, and of one more. What does not end after ten bytes gets a length that fits nowhere.
     """
-    filled = groups | _GROUPS  # ones as far as high bits go, which one more carries through
-    carried = filled + _ONE
-    inside = filled ^ carried
-    fields = np.bitwise_count(inside)
+    inside = groups | _GROUPS  # ones as far as high bits go, which one more carries through
+    carried = inside + _ONE
+    inside ^= carried
+    fields: Octets = np.bitwise_count(inside)
     fields >>= 3
     inside &= _GROUPS
     np.bitwise_and(inside, groups, out=stamps)

@@ -5,7 +5,7 @@ A point on the wire is `1a <length>`, then `08 <timestamp, a varint of 1 to 10 b
 
 - `alike_points`: points that are laid out like the first one, so that every byte position is a strided view.
 - `nine_byte_points`: points with the timestamps of today, with or without a value.
-- `mixed_points`: points of any of the usual layouts, found by their first bytes.
+- `mixed_points`: points of any of the usual layouts, found by their first bytes (`point_starts`).
 - `_walk`: anything else that protobuf allows (fields in another order, twice, or unknown), point by point.
 
 All work on a few thousand points at a time, so that intermediate arrays stay in the processor's cache.
@@ -55,6 +55,22 @@ def read_points(data: bytes, position: int, end: int, columns: PointColumns) -> 
     return position
 
 
+def read_single_point(data: bytes, start: int, end: int, columns: PointColumns) -> None:
+    """Append the point whose message is `data[start:end]`, however its tag was written."""
+    times, values = columns.extend(1)
+    times[0], values[0] = _read_point(data, start, end)
+
+
+def _read_point(data: bytes, start: int, end: int) -> tuple[int, float]:
+    time, value = 0, 0.0
+    for number, wire_type, content, _ in read_fields(data, start, end):
+        if number == 1 and wire_type == VARINT:
+            time = signed(content)
+        elif number == 2 and wire_type == FIXED64:
+            (value,) = _DOUBLE.unpack_from(data, content)
+    return time, value
+
+
 def _read_together(data: bytes, position: int, end: int, columns: PointColumns) -> int:
     """Append points of different layouts, as many as are near, and return where they stop: maybe at once."""
     layout = layout_at(data, position, end)
@@ -72,13 +88,7 @@ def _walk(data: bytes, position: int, end: int, columns: PointColumns, most: int
     read: list[tuple[int, float]] = []
     while len(read) < most and position < end and data[position] == POINT:
         start, position = read_length(data, position + 1, end)
-        time, value = 0, 0.0
-        for number, wire_type, content, _ in read_fields(data, start, position):
-            if number == 1 and wire_type == VARINT:
-                time = signed(content)
-            elif number == 2 and wire_type == FIXED64:
-                (value,) = _DOUBLE.unpack_from(data, content)
-        read.append((time, value))
+        read.append(_read_point(data, start, position))
     times, values = columns.extend(
         len(read), likely=min((end - position) // _TYPICAL_POINT, _CHUNK) + len(read)
     )

@@ -13,8 +13,9 @@ from graftage.backend.query import Result
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import WireError
+from graftage.protocol.v1.alike_points import POINT
 from graftage.protocol.v1.point_columns import PointColumns
-from graftage.protocol.v1.point_decoding import read_points
+from graftage.protocol.v1.point_decoding import read_points, read_single_point
 from graftage.protocol.v1.point_encoding import write_points
 from graftage.protocol.v1.table_decoding import UnknownKind, read_table
 from graftage.protocol.v1.table_encoding import write_table
@@ -100,7 +101,11 @@ def _read_series(data: bytes, start: int, end: int, parts: _Parts) -> Series:
             position = stop
         else:
             break
-        position = read_points(data, position, end, columns)
+        if data[position] == POINT:
+            position = read_points(data, position, end, columns)
+        else:  # a tag of more bytes than it needs, or unknown groups before it
+            read_single_point(data, content, stop, columns)
+            position = stop
     return Series(name, *columns.finish(), labels)
 
 

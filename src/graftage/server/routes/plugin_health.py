@@ -22,6 +22,7 @@ from graftage.backend.health import HealthReport, HealthRequest, HealthStatus
 from graftage.data.go_json import write_ordered
 from graftage.errors import GraftageError, NotFound, NotImplementedByPlugin, PluginNotRunning
 from graftage.server.answers import Refused, json_answer, message_answer
+from graftage.server.call_headers import call_headers
 from graftage.server.callee import Callee, Callees, Missing
 from graftage.server.departure import WhileConnected
 from graftage.server.routing import Handler, Route
@@ -59,7 +60,8 @@ def routes(
             found = find(request.path_params[key], caller(request))
             if isinstance(found, Missing):
                 raise Refused(*(_ABSENT_BY_UID if by_uid else _ABSENT)[found])
-            asked = HealthRequest(found.context)
+            headers = call_headers(request.headers.items(), cookies=found.cookies)
+            asked = HealthRequest(found.context, headers)
             try:
                 with WhileConnected(request.receive):
                     report = await plugins.check_health(found.plugin_id, asked, timeout=seconds)

@@ -10,13 +10,15 @@ from typing import Final, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graftage.backend.context import User
+from graftage.backend.context import DataSourceSettings, User
 from graftage.backend.query import QueryRequest, Result
 from graftage.query.execute import Answer, Ask, execute
 from graftage.query.frames_json import FramesResult, encode_frames_answer, frames_result
 from graftage.query.plan import Asked, DataSources, names_by_uid, plan, plan_by_id, plan_by_uid
 from graftage.query.tsdb_json import encode_answer
 from graftage.server.body import Model, flag, items, read_body, text
+from graftage.server.call_headers import call_headers
+from graftage.server.cookies import cookies_to_keep
 from graftage.server.departure import WhileConnected
 from graftage.server.long_answer import SMALL_ANSWER, written_answer
 from graftage.server.routing import Route
@@ -62,7 +64,11 @@ def routes(
 
     async def _asked(request: Request) -> Asked:
         body = await read_body(request, METRIC_REQUEST, limit=body_limit)
-        return Asked(body["from"], body["to"], body["queries"], caller(request))
+
+        def headers(source: DataSourceSettings) -> dict[str, str]:
+            return call_headers(request.headers.items(), cookies=cookies_to_keep(source.json))
+
+        return Asked(body["from"], body["to"], body["queries"], caller(request), headers)
 
     async def _answer(asked: Asked, planned: Plan) -> Answer:
         requests = planned(asked, sources=sources, now=clock())

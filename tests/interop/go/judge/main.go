@@ -2,10 +2,11 @@
 //
 // Each line of stdin is {"arrow": [file in base64, ...]}; each line of stdout answers one of them:
 //
-//	json    the frames as the SDK writes them
-//	wide    for each frame, what kind of time series an untyped reader takes it for
-//	type    what the typed readers take all of them for, and reads how; error when they refuse
+//	json    the frames as the SDK writes them, with the json-iterator that Grafana's go.mod names
+//	shapes  for each frame, what kind of time series an untyped reader takes it for
+//	type    what the typed readers take all of them for
 //	series  each series or number that they find, as "name{labels} x points" or "name{labels} = value"
+//	error   why they refuse, or what they warn of
 package main
 
 import (

@@ -14,7 +14,7 @@ from graftage.data.arrow.reader import read_arrow
 from graftage.data.arrow.writer import write_arrow
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.errors import WireError
-from support.frames import frames, plain, seen, text_array
+from support.frames import column, frames, plain, seen, text_array
 
 SETTINGS = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -110,6 +110,26 @@ def test_we_read_what_pyarrow_writes(kind: FieldType, data: st.DataObject) -> No
 def test_we_read_what_we_write(data: st.DataObject) -> None:
     frame = data.draw(frames(*FieldType))
     assert seen(read_arrow(write_arrow(frame))) == seen(frame)
+
+
+INT64, UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
+EXTREMES = {
+    FieldType.INT64: [INT64.min, -1, 0, 2**53 + 1, INT64.max],
+    FieldType.UINT64: [0, 2**53 + 1, UINT64.max],
+    FieldType.FLOAT64: [np.nan, np.inf, -np.inf, -0.0, 5e-324, 1e21, 1e-7],
+    FieldType.FLOAT32: [np.nan, np.inf, -np.inf, -0.0, 0.1, 3.4e38],
+    # The epoch, just before it, and the first and last moments that there are.
+    FieldType.TIME: [0, -1, -1_000_000, 123_456_789, INT64.min + 1, INT64.max],
+    FieldType.STRING: ["", "\0", "a\0b", "é", "日本", "😀", '"q"\\', "\u2028"],
+    FieldType.ENUM: [0, 65535],
+}
+
+
+@pytest.mark.parametrize("kind", EXTREMES)
+def test_extremes_survive_both_ways(kind: FieldType) -> None:
+    frame = Frame((Field("x", kind, column(kind, EXTREMES[kind])),))
+    assert seen(read_arrow(write_arrow(frame))) == seen(frame)
+    assert seen(read_arrow(file_of(table_of(write_arrow(frame))))) == seen(frame)
 
 
 @given(data=st.data())

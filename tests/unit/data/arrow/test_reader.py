@@ -27,7 +27,7 @@ from graftage.data.arrow.layout import (
     TypeId,
 )
 from graftage.data.arrow.reader import read_arrow
-from graftage.data.arrow.texts import texts_at, texts_of_views
+from graftage.data.arrow.texts import bytes_of_texts, texts_at, texts_of_views
 from graftage.data.arrow.writer import write_arrow
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.errors import WireError
@@ -212,7 +212,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     ),
     "meta that is empty": (
         file_of(TableNode({2: [TableNode({0: "meta", 1: ""})]})),
-        "the frame's metadata `meta` cannot be read",
+        "the frame: its metadata `meta` cannot be read",
     ),
 }  # fmt: skip
 
@@ -289,6 +289,14 @@ def test_reading_takes_a_small_multiple_of_the_memory_of_the_file() -> None:
         assert peak < 24 * len(file) + 1_000_000
 
 
+@pytest.mark.parametrize("depth", [10, 399, 400, 5000])
+def test_metadata_that_nests_deeply_is_read_or_refused(depth: int) -> None:
+    meta = '{"custom":' + "[" * depth + "]" * depth + "}"
+    file = file_of(TableNode({2: [TableNode({0: "meta", 1: meta})]}))
+    with suppress(WireError):
+        assert read_arrow(file).meta is not None
+
+
 def test_numbers_and_times_are_views_that_cannot_be_written() -> None:
     time, number, *_ = read_arrow(FILE).fields
     for values in (time.values, number.values):
@@ -313,9 +321,28 @@ def test_a_bitmap_is_optional_whatever_the_count_of_nulls_says() -> None:
     assert (frame.fields[0].values.tolist(), frame.fields[0].valid) == ([7, 8], None)
 
 
-def test_bytes_that_are_no_text_become_replacement_characters_one_by_one() -> None:
-    offsets = np.array([0, 1, 4, 4], np.int32)
-    assert texts_at(offsets, memoryview(b"a\xe2\x82b")).tolist() == ["a", "\ufffd\ufffdb", ""]
+@pytest.mark.parametrize(
+    ("offsets", "content", "texts"),
+    [
+        ([0, 1, 4, 4], b"a\xe2\x82b", ["a", "\ufffd\ufffdb", ""]),
+        ([0, 1, 2], "é".encode(), ["\ufffd", "\ufffd"]),
+        ([0, 3, 3, 4], b"a\0b\0", ["a\0b", "", "\0"]),
+        ([2, 3, 5], b"..abc.", ["a", "bc"]),
+        ([3], b"abc", []),
+        ([], b"", []),
+    ],
+    ids=["no UTF-8", "cut through a character", "NUL", "from the middle", "no rows", "no offsets"],
+)
+def test_texts_lie_between_offsets_whatever_their_bytes_are(
+    offsets: list[int], content: bytes, texts: list[str]
+) -> None:
+    assert texts_at(np.array(offsets, np.int32), memoryview(content)).tolist() == texts
+
+
+def test_long_columns_of_text_are_read_in_parts() -> None:
+    texts = [f"{index} é\0"[: index % 9] for index in range(100_000)]
+    offsets, content = bytes_of_texts(texts, 2**31 - 1)
+    assert texts_at(offsets, memoryview(content)).tolist() == texts
 
 
 @pytest.mark.parametrize(
@@ -342,15 +369,28 @@ def test_views_may_share_bytes_but_not_without_end() -> None:
         texts_of_views(memoryview(view * 100), 100, content)
 
 
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_what_all_batches_of_a_file_unpack_to_is_limited(codec: str) -> None:
+    table = pa.table({"x": np.zeros(1_500_000)})  # 12 MB, and next to nothing when it is compressed
+    assert len(read_arrow(compressed(table, codec, batches=4))) == 4 * len(table)
+    with pytest.raises(WireError, match="field 'x': a compressed buffer claims 12000000 bytes where at most"):
+        read_arrow(compressed(table, codec, batches=6))
+
+
 @pytest.mark.parametrize(("codec", "package"), [("lz4", "lz4"), ("zstd", "zstandard")])
 def test_without_its_package_a_compressed_file_is_refused_by_name(
     codec: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sink = pa.BufferOutputStream()
-    table = pa.table({"x": [1, 2]})
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
-        writer.write_table(table)
+    file = compressed(pa.table({"x": [1, 2]}), codec)
     for name in ("lz4.frame", "zstandard", "compression.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(WireError, match=f"compressed with {codec.upper()}.*the package {package};"):
-        read_arrow(bytes(sink.getvalue()))
+        read_arrow(file)
+
+
+def compressed(table: pa.Table, codec: str, *, batches: int = 1) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        for _ in range(batches):
+            writer.write_table(table)
+    return bytes(sink.getvalue())

@@ -95,6 +95,27 @@ def test_every_field_of_a_result_is_where_grafana_puts_it() -> None:
     }
 
 
+def test_a_result_is_read_as_protobuf_writes_it() -> None:
+    response = pb.DataResponse(
+        frames=[b"ARROW1a", b"", b"ARROW1b"],
+        error="no table",
+        jsonMeta=b'{"m":1}',
+        status=-404,
+        errorSource="plugin",
+    )
+    message = pb.QueryDataResponse(responses={"A": response, "": pb.DataResponse()})
+    assert decode_query_response(message.SerializeToString()) == (
+        Result("", arrow=()),
+        Result("A", "no table", '{"m":1}', (), (), (b"ARROW1a", b"", b"ARROW1b"), -404, "plugin"),
+    )
+
+
+def test_of_two_results_for_a_query_the_later_counts_for_us_and_for_protobuf() -> None:
+    message = encode_query_response([Result("A", "old"), Result("A", "new")])
+    assert [result.error for result in decode_query_response(message)] == ["new"]
+    assert pb.QueryDataResponse.FromString(message).responses["A"].error == "new"
+
+
 def test_results_come_in_the_order_of_their_ref_ids() -> None:
     message = encode_query_response(Result(name) for name in "CAB")
     assert [result.ref_id for result in decode_query_response(message)] == ["A", "B", "C"]
