@@ -158,13 +158,13 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
                 data = self.tls.read(_READ_BYTES)
             except ssl.SSLWantReadError:
                 break
-            except ssl.SSLZeroReturnError:  # the peer's word of farewell; it listens no more
+            except ssl.SSLError as error:
+                self._fail(error)
+                return
+            if not data:  # the peer's word of farewell; it listens no more
                 self._is_closing = True
                 if self._below is not None:
                     self._below.close()
-                return
-            except ssl.SSLError as error:
-                self._fail(error)
                 return
             self._inner.data_received(data)
         self._flush()  # TLS itself may have something to answer

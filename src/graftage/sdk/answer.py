@@ -49,17 +49,16 @@ class Answer:
         return tuple(replace(frame, meta={**self.frame_meta, **(frame.meta or {})}) for frame in frames)
 
     def followed_by(self, later: Answer) -> Answer:
-        """What two answers to one query say together, but for their items: those are the later one's."""
+        """What two pieces of an answer say together."""
+        failed = later if later.error else self
         return Answer(
-            later.items,
+            (*self.items, *later.items),
             later.meta_json or self.meta_json,
             {**self.frame_meta, **later.frame_meta},
             (*self.notices, *later.notices),
-            *(
-                (later.error, later.status, later.source)
-                if later.error
-                else (self.error, self.status, self.source)
-            ),
+            failed.error,
+            failed.status,
+            failed.source,
         )
 
 
@@ -93,15 +92,12 @@ def _items(frames: object) -> Sequence[object]:
 
 def _are_columns(item: object) -> bool:
     """Does a dict in a list hold columns? Else it is a row."""
-    return (
-        isinstance(item, Mapping)
-        and bool(item)
-        and all(
-            isinstance(value, list | tuple)
-            or (hasattr(type(value), "__array__") and getattr(value, "ndim", 1))
-            for value in item.values()
-        )
-    )
+    return isinstance(item, Mapping) and bool(item) and all(map(_is_column, item.values()))
+
+
+def _is_column(value: object) -> bool:
+    is_array = hasattr(type(value), "__array__") and getattr(value, "ndim", 1) > 0  # NumPy's numbers have 0
+    return is_array or isinstance(value, list | tuple)
 
 
 def _item(item: object, frames: object) -> Item:

@@ -51,21 +51,21 @@ class OneResult:
     def __init__(self, ref_id: str, write: Write | None = None) -> None:
         self.result = Result(ref_id)
         self._write = write
-        self._pieces: list[Frame] = []
-        self._said = Answer()
+        self._gathered = Answer()
 
     def whole(self, returned: object) -> Sequence[Chunk]:
         self._finish(answer_of(returned))
         return ()
 
     def piece(self, yielded: object) -> Sequence[Chunk]:
-        answer = answer_of(yielded)
-        self._pieces += answer.frames()
-        self._said = self._said.followed_by(replace(answer, items=()))
+        self._gathered = self._gathered.followed_by(answer_of(yielded))
         return ()
 
     def end(self) -> Sequence[Chunk]:
-        self._finish(replace(self._said, items=joined(self._pieces)))
+        items = self._gathered.items if self._write is None else self._gathered.frames()
+        frames = joined(item for item in items if isinstance(item, Frame))
+        others = (item for item in items if not isinstance(item, Frame))  # of version 1, whole by nature
+        self._finish(replace(self._gathered, items=(*frames, *others)))
         return ()
 
     def fail(self, failure: Failure) -> Sequence[Chunk]:

@@ -1,8 +1,8 @@
 """A client of httpx that is set up as the settings page of an HTTP data source says.
 
 A request passes these, from the author to the network: OAuth 2 token, basic authentication, the operator's
-headers, User-Agent, forwarded headers, SigV4; the answer: limits of time and size. What is added is added to a
-copy, so that neither `response.request` nor a redirect to another origin carries it.
+headers, User-Agent, forwarded headers, SigV4; the answer: limits of time and size. What is added is added to
+a copy, so that neither `response.request` nor a redirect to another origin carries it.
 
 Source: grafana/grafana-plugin-sdk-go, backend/httpclient (order of the middlewares, `GetTransport`).
 """
@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from graftage.errors import SettingsError
 from graftage.sdk.http_layers import Budget, Layers, context_now, is_loopback, response_limit
@@ -75,12 +75,11 @@ class _Routes:
     """direct: to servers themselves. proxies: by scheme, those of the environment."""
 
     direct: httpx.AsyncBaseTransport
-    proxies: dict[str, httpx.AsyncBaseTransport] = field(default_factory=dict)
-    bypass: dict[str, str] = field(default_factory=dict)
+    proxies: Mapping[str, httpx.AsyncBaseTransport]
 
     def to(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         proxy = self.proxies.get(url.scheme)
-        if proxy is None or is_loopback(url.host) or proxy_bypass_environment(url.host, self.bypass):
+        if proxy is None or is_loopback(url.host) or proxy_bypass(url.host):
             return self.direct
         return proxy
 
@@ -203,7 +202,7 @@ def _routes(http: HttpSettings) -> _Routes:
     socks: SocksProxy | None = socks_proxy(http.socks, context.config) if http.socks else None
     direct = _Transport(tls, limits, Dialer(http.time_outs.tls_handshake or None, socks), options)
     if socks is not None:
-        return _Routes(direct)
+        return _Routes(direct, {})
     told = getproxies_environment()
     proxies: dict[str, httpx.AsyncBaseTransport] = {
         scheme: httpx.AsyncHTTPTransport(
@@ -212,7 +211,7 @@ def _routes(http: HttpSettings) -> _Routes:
         for scheme in ("http", "https")
         if told.get(scheme)
     }
-    return _Routes(direct, proxies, told)
+    return _Routes(direct, proxies)
 
 
 def _with_scheme(proxy: str) -> str:
@@ -224,9 +223,7 @@ def _keep_alive(seconds: float) -> list[tuple[int, int, int]] | None:
         return None
     every = max(1, round(seconds))
     names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL")
-    probes = [
-        (socket.IPPROTO_TCP, getattr(socket, name), every) for name in names if hasattr(socket, name)
-    ]
+    probes = [(socket.IPPROTO_TCP, getattr(socket, name), every) for name in names if hasattr(socket, name)]
     return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *probes]
 
 

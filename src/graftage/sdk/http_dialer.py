@@ -1,4 +1,4 @@
-"""How httpx's connections are made: with a time limit of its own for TLS, and through the secure SOCKS proxy."""
+"""How httpx's connections are made: with a time limit for TLS, and through the secure SOCKS proxy."""
 
 from __future__ import annotations
 

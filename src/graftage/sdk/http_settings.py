@@ -44,8 +44,8 @@ class TimeOuts:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """How many connections; 0 means no limit, but for `idle_per_host`, where Go makes it two. idle: those that
-    are kept while nobody uses them."""
+    """How many connections. idle: those that are kept while nobody uses them. 0 means no limit, but for
+    `idle_per_host`, where Go makes it two."""
 
     per_host: int = 0
     idle: int = 100
@@ -86,10 +86,10 @@ class SigV4:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """url: of the data source. login: for basic authentication. headers: to be sent with each request; they do
-    not show. sigv4: None unless requests are to be signed. socks: who logs in to the secure SOCKS proxy; None
-    unless it is to be used. forward_oauth: is the user's token to be sent on? keep_cookies: names of cookies
-    that are. json, secrets: everything, for keys that are the author's own.
+    """url: of the data source. login: for basic authentication. headers: to be sent with each request; they
+    do not show. sigv4: None unless requests are to be signed. socks: who logs in to the secure SOCKS proxy;
+    None unless it is to be used. forward_oauth: is the user's token to be sent on? keep_cookies: names of
+    cookies that are. json, secrets: everything, for keys that are the author's own.
     """
 
     url: str = ""
@@ -120,11 +120,7 @@ def http_settings(settings: Settings[Any]) -> HttpSettings:
         login=_login(settings, keys),
         headers=FoldedMapping(numbered(keys, secrets, "httpHeaderName", "httpHeaderValue")),
         time_outs=_time_outs(keys),
-        pool=Pool(
-            per_host=keys.count("httpMaxConnsPerHost", Pool.per_host),
-            idle=keys.count("httpMaxIdleConns", Pool.idle),
-            idle_per_host=keys.count("httpMaxIdleConnsPerHost", Pool.idle_per_host),
-        ),
+        pool=_pool(keys),
         tls=_tls(keys, secrets),
         sigv4=_sigv4(keys, secrets) if keys.flag("sigV4Auth") else None,
         socks=_socks(settings, keys) if keys.flag("enableSecureSocksProxy") else None,
@@ -162,14 +158,24 @@ def _login(settings: Settings[Any], keys: JsonKeys) -> Login | None:
     return None
 
 
+def _pool(keys: JsonKeys) -> Pool:
+    usual = Pool()
+    return Pool(
+        per_host=keys.count("httpMaxConnsPerHost", usual.per_host),
+        idle=keys.count("httpMaxIdleConns", usual.idle),
+        idle_per_host=keys.count("httpMaxIdleConnsPerHost", usual.idle_per_host),
+    )
+
+
 def _time_outs(keys: JsonKeys) -> TimeOuts:
+    usual = TimeOuts()
     return TimeOuts(
-        total=keys.seconds("timeout", TimeOuts.total),
-        dial=keys.seconds("dialTimeout", TimeOuts.dial),
-        keep_alive=keys.seconds("httpKeepAlive", TimeOuts.keep_alive),
-        tls_handshake=keys.seconds("httpTLSHandshakeTimeout", TimeOuts.tls_handshake),
-        expect_continue=keys.seconds("httpExpectContinueTimeout", TimeOuts.expect_continue),
-        idle=keys.seconds("httpIdleConnTimeout", TimeOuts.idle),
+        total=keys.seconds("timeout", usual.total),
+        dial=keys.seconds("dialTimeout", usual.dial),
+        keep_alive=keys.seconds("httpKeepAlive", usual.keep_alive),
+        tls_handshake=keys.seconds("httpTLSHandshakeTimeout", usual.tls_handshake),
+        expect_continue=keys.seconds("httpExpectContinueTimeout", usual.expect_continue),
+        idle=keys.seconds("httpIdleConnTimeout", usual.idle),
     )
 
 

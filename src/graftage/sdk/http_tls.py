@@ -30,7 +30,9 @@ def ssl_context(tls: Tls, *, force_1_3: bool = False) -> ssl.SSLContext:
 def show(
     context: ssl.SSLContext, certificate: str, key: str, *, what: str = "tlsClientCert and tlsClientKey"
 ) -> None:
-    """Make the context show a client's certificate, given in PEM as its key is. what: how a message calls them.
+    """Make the context show a client's certificate, given in PEM, as its key is.
+
+    what: how a message calls the two. Raises SettingsError when they cannot be used.
 
     Python takes them from a file only: one that nobody else can read, and that is gone at once.
     """

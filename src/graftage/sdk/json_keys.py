@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from graftage.errors import SettingsError
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 _KINDS = {
     bool: "true or false",
@@ -65,7 +66,7 @@ class JsonKeys:
             return kind(value)  # type: ignore[call-arg]  # of its own type already, but for 30.0 and 30
         raise SettingsError(f"{self._what}.{key} is {_named(value)}; expected {_KINDS[kind]}")
 
-    def _not_negative(self, key: str, number: Any) -> Any:
+    def _not_negative(self, key: str, number: N) -> N:
         if number < 0:
             raise SettingsError(f"{self._what}.{key} is {number}; expected a number from 0 on")
         return number

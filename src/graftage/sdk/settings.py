@@ -29,7 +29,8 @@ class Settings(Generic[Model]):
     json: the decoded `jsonData`, `{}` when nothing is set; of the author's own type where `__init__`
     annotates its argument with one (`settings: Settings[Station]`). type: the plugin's id. secrets: the
     decrypted ones; they show in no `repr`. uid: empty where the host knows no uids, and for apps, which have
-    neither id, name nor url. json_text: `jsonData` as it was sent. updated: when the settings were last changed; None where the host does not say.
+    neither id, name nor url. json_text: `jsonData` as it was sent. updated: when the settings were last
+    changed; None where the host does not say.
     """
 
     id: int
@@ -50,32 +51,35 @@ class Settings(Generic[Model]):
 
     @property
     def http(self) -> HttpSettings:
-        """What the standard settings page of HTTP data sources says, for any HTTP library. Raises SettingsError
-        naming the key that has a wrong type."""
+        """What the standard settings page of HTTP data sources says, for any HTTP library.
+
+        Raises SettingsError naming the key that has a wrong type.
+        """
         from graftage.sdk.http_settings import http_settings
 
         return http_settings(self)
 
     def http_client(self, *, forward: bool = False, **options: Any) -> httpx.AsyncClient:
-        """A client of httpx, set up as `http` says; it has to be closed. See `graftage.sdk.http_client.client`.
+        """A client of httpx that is set up as `http` says; it has to be closed.
 
-        forward: send headers of the user's request on, even where the settings do not say so.
+        forward: send headers of the user's request on, even where the settings do not say so. options: the
+        others of `graftage.sdk.http_client.client`.
         """
         from graftage.sdk.http_client import client
 
         return client(self, forward=forward, **options)
 
-    def requests_client(self, *, forward: bool = False, **options: Any) -> requests.Session:
-        """The same for requests: see `graftage.sdk.http_requests.session`."""
+    def requests_client(self, *, forward: bool = False) -> requests.Session:
+        """The same for requests, which has to be installed."""
         from graftage.sdk.http_requests import session
 
-        return session(self, forward=forward, **options)
+        return session(self, forward=forward)
 
-    def opener(self, *, forward: bool = False, **options: Any) -> OpenerDirector:
-        """The same for the standard library: see `graftage.sdk.http_opener.opener`."""
+    def opener(self, *, forward: bool = False) -> OpenerDirector:
+        """The same for the standard library: `opener().open(url)`."""
         from graftage.sdk.http_opener import opener
 
-        return opener(self, forward=forward, **options)
+        return opener(self, forward=forward)
 
 
 def settings_of(asked: PluginContext, model: Any) -> Settings[Any]:

@@ -34,7 +34,7 @@ def call_headers(received: Iterable[tuple[str, str]], *, cookies: frozenset[str]
     those that the data source may see.
     """
     received = list(received)
-    first = {name: value for name, value in reversed(received)}
+    first = dict(reversed(received))
     headers = {f"http_{name}": first[name.lower()] for name in _TRACES if first.get(name.lower())}
     if kept := kept_cookies(received, cookies):
         headers["Cookie"] = kept

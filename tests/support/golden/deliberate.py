@@ -25,6 +25,7 @@ from support.golden.bodies import (
     results,
     the_message,
 )
+from support.golden.cases import Response
 from support.golden.compare import Check, Expectation, has_parts, recorded_body, same_json
 from support.golden.engine import RIGHT_ENGINE
 from support.golden.expected_results import (
@@ -304,14 +305,17 @@ def _called_while_down(situation: Situation) -> bool:
         and found[1] == "exit"
         for case in situation.before
     )
-    return ended and situation.case.plugin_request is None and situation.status in {500, 503}
+    called = _RESOURCE.fullmatch(situation.route) or situation.route.endswith("/health")
+    return ended and bool(called) and situation.case.plugin_request is None
 
 
 def _as_before_the_end(situation: Situation, expected: Expectation) -> Expectation:
-    """The answer that the same request got while the plugin was there."""
-    asked = situation.case.request
-    answers = [case.response for case in situation.before if case.request == asked]
-    answer = next(one for one in reversed(answers) if one is not None)
+    """The answer that the same request got while the plugin was there; where none asked after its health,
+    what it says unless it is told otherwise.
+    """
+    well = Response(200, _HANDLER_TYPE, _USUAL_HEADERS, '{"message":"probe ok","status":"OK"}')
+    answers = [case.response for case in situation.before if case.request == situation.case.request]
+    answer = next((one for one in reversed(answers) if one is not None), well)
     return dataclasses.replace(
         expected,
         status=answer.status,

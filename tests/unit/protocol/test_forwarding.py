@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
@@ -38,8 +39,7 @@ class Talk(asyncio.Protocol):
         self._goes_on.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is not of that class
         self.connected = True
         self._saying = asyncio.ensure_future(self._speak())
 
@@ -151,10 +151,9 @@ async def test_who_is_not_read_is_not_read_from(tmp_path: Path, tls: bool, multi
         await dialer("unix", f"{tmp_path}/near")(near)
         near.transport.pause_reading()
         await eventually_async(lambda: fars and fars[0].connected)
-        left = -1
-        while left != (left := len(near.heard)):
-            await asyncio.sleep(0.1)
-        assert fars[0].transport.get_write_buffer_size() > 0, "the writer waits"
+        await eventually_async(lambda: not fars[0]._goes_on.is_set(), what="the writer is told to wait")
+        await asyncio.sleep(0.1)
+        assert fars[0].transport.get_write_buffer_size() > 0, "it waits still"
         assert not fars[0]._saying.done()
         near.transport.resume_reading()
         await eventually_async(lambda: len(near.heard) == 50_000_000)
@@ -199,17 +198,19 @@ async def test_a_connection_that_cannot_be_carried_on_is_closed_and_the_reason_k
 
 async def test_closing_ends_what_is_carried_and_what_is_being_dialled(tmp_path: Path) -> None:
     async def never(_: asyncio.Protocol) -> None:
+        dialled.append(True)
         await asyncio.Event().wait()
 
+    dialled: list[bool] = []
     tasks = asyncio.all_tasks()
     forwarder = Forwarder(never)
     async with listening(f"{tmp_path}/near", forwarder.incoming):
         near = Talk()
         await dialer("unix", f"{tmp_path}/near")(near)
-        await eventually_async(lambda: len(asyncio.all_tasks()) > len(tasks))
+        await eventually_async(lambda: dialled, what="the dial")
         await forwarder.close()
         await eventually_async(lambda: near.lost)
-    await eventually_async(lambda: asyncio.all_tasks() <= tasks)
+    await eventually_async(lambda: asyncio.all_tasks() <= tasks, timeout=2, what="no task is left")
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,15 @@ def test_version_1_gets_series_and_tables() -> None:
     assert (result.error, result.arrow) == ("half", None)
 
 
+def test_version_1_gets_yielded_series_as_they_are_and_frames_joined() -> None:
+    delivery = OneResult("A")
+    for piece in (hours(0, 2), Series("s", np.array([1], np.int64), np.array([0.5])), hours(2, 1)):
+        delivery.piece(piece)
+    delivery.end()
+
+    assert [(one.name, len(one)) for one in delivery.result.series] == [("rain", 3), ("s", 1)]
+
+
 def test_pieces_of_one_structure_become_one_frame_and_others_their_own() -> None:
     rain, heat = gathered(hours(0, 2), {"city": ["Köln"], "heat": [1]}, hours(2, 1), None, hours(3, 1))
 

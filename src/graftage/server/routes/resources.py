@@ -22,6 +22,7 @@ from graftage.server.answers import BEFORE_HANDLER, message_answer
 from graftage.server.body import read_bytes
 from graftage.server.callee import Callee, Callees, Missing
 from graftage.server.departure import WhileConnected
+from graftage.server.headers import NO_CACHE
 from graftage.server.resource_forwarding import (
     caller_headers,
     plugin_headers,
@@ -153,4 +154,6 @@ def _told(error: GraftageError) -> Response:
 
 
 def _refusal(status: int, message: str) -> Response:
-    return message_answer(message, status, media_type=BEFORE_HANDLER)
+    refusal = message_answer(message, status, media_type=BEFORE_HANDLER)
+    refusal.raw_headers.extend(NO_CACHE)  # for the plugin's own answers it decides itself
+    return refusal
