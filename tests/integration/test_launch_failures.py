@@ -268,6 +268,6 @@ async def test_the_plugin_sees_its_own_environment_and_nothing_of_the_warden(
         "EMPTY": "",
         "PLUGIN_MIN_PORT": "10000",
         "PLUGIN_MAX_PORT": "25000",
-        "PLUGIN_PROTOCOL_VERSIONS": "1",
+        "PLUGIN_PROTOCOL_VERSIONS": "1,2",
         "grafana_plugin_type": "datasource",
     }

@@ -70,14 +70,16 @@ def upstream() -> Iterator[Upstream]:
 async def plugin() -> AsyncIterator[RunningPlugin]:
     file = read_plugin_json(FOLDER / "plugin.json")
     executable = find_executable(FOLDER, file.executable, platform.system(), platform.machine())
-    async with launch(
-        executable.path,
-        plugin_id=file.id,
-        options=LaunchOptions(),
-        logger=logging.getLogger("test.simple-json"),
-        interpreter=executable.interpreter,
-    ) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graftage.host.launch.OFFERED_VERSIONS", (1,))  # as the published plugin was recorded
+        async with launch(
+            executable.path,
+            plugin_id=file.id,
+            options=LaunchOptions(),
+            logger=logging.getLogger("test.simple-json"),
+            interpreter=executable.interpreter,
+        ) as running:
+            yield running
 
 
 async def ask(plugin: RunningPlugin, url: str, *models: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`graftage query`: ask a running server, or a plugin with no server at all, and print what comes back.
 
-Both ways end in the same bytes: the JSON that `/api/tsdb/query` answers.
+Both ways end in the same bytes: the JSON that `/api/ds/query` answers, with frames, whatever version of the
+protocol the plugin speaks.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ from rich.text import Text
 from graftage.backend.context import DataSourceSettings
 from graftage.backend.query import QueryRequest, Result
 from graftage.backend.secrets import Secrets
+from graftage.cli.answer import Answer, errors, read_answer
 from graftage.cli.plugin_path import plugin_at
 from graftage.cli.plugin_words import words_on_stderr
-from graftage.cli.show import Answer, console_for, errors, printable, read_answer, render, write_csv
+from graftage.cli.show import console_for, printable, render, write_csv
 from graftage.config import URL_VARIABLE, Settings
 from graftage.data.canonical_json import JsonSyntaxError, Number, canonical, read_json, write_json
 from graftage.errors import BadRequest, GraftageError, NotFound
 from graftage.host.launch import launch
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.query.execute import execute
-from graftage.query.plan import Asked, plan
-from graftage.query.tsdb_json import encode_answer
+from graftage.query.frames_json import encode_frames_answer, frames_result
+from graftage.query.plan import Asked, plan_by_uid
 
 DEFAULT_URL = f"http://{Settings().address}"
 DEFAULT_TIMEOUT = 30.0
@@ -147,11 +149,11 @@ def _ask_server(args: argparse.Namespace, models: Iterable[Mapping[str, object]]
     try:
         # A proxy of the environment is for the world outside, not for a server on this machine.
         with httpx.Client(base_url=url, timeout=args.timeout + SPARE_SECONDS, trust_env=False) as http:
-            data_source_id = _data_source_id(http, args.datasource)
-            queries = [{**model, "datasourceId": Number(data_source_id)} for model in models]
+            source = _data_source(http, args.datasource)
+            queries = [{**model, "datasource": source} for model in models]
             content = write_json({"from": args.from_raw, "to": args.to_raw, "queries": queries})
             headers = {"Content-Type": "application/json"}
-            return http.post("/api/tsdb/query", content=content.encode(), headers=headers).content
+            return http.post("/api/ds/query", content=content.encode(), headers=headers).content
     except httpx.TimeoutException as error:
         raise GraftageError(
             f"{url} did not answer within {args.timeout:g} s; --timeout gives it longer"
@@ -162,20 +164,25 @@ def _ask_server(args: argparse.Namespace, models: Iterable[Mapping[str, object]]
         raise GraftageError(f"{url}: {error or type(error).__name__}") from error
 
 
-def _data_source_id(http: httpx.Client, wanted: str) -> int:
-    """The data source of this name, else of this id. Raises NotFound, naming those that there are."""
+def _data_source(http: httpx.Client, wanted: str) -> dict[str, object]:
+    """How a query names the data source of this name, else of this id. Raises NotFound, naming those that
+    there are.
+    """
     response = http.get("/api/datasources")
     try:
-        known = [(int(one["id"]), str(one["name"])) for one in response.raise_for_status().json()]
+        known = [
+            (str(one["name"]), int(one["id"]), {"uid": str(one["uid"]), "type": str(one["type"])})
+            for one in response.raise_for_status().json()
+        ]
     except (httpx.HTTPStatusError, ValueError, TypeError, KeyError) as error:
         raise GraftageError(
             f"{response.url} answered {response.status_code} {_excerpt(response)}; is this a Graftage server?"
         ) from error
-    for found in [one for one, name in known if name == wanted] + [
-        one for one, _ in known if str(one) == wanted
-    ]:
-        return found
-    names = ", ".join(f"{name!r} ({one})" for one, name in known) or "none; POST /api/datasources adds one"
+    by_name = {name: reference for name, _, reference in known}
+    by_id = {str(number): reference for _, number, reference in known}
+    if found := by_name.get(wanted) or by_id.get(wanted):
+        return dict(found)
+    names = ", ".join(f"{name!r} ({one})" for name, one, _ in known) or "none; POST /api/datasources adds one"
     raise NotFound(f"no data source is called {wanted!r}; there are: {names}")
 
 
@@ -183,8 +190,15 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
     """What a server would answer. The plugin runs as long as the question takes."""
     plugin_id, executable = plugin_at(args.plugin)
     settings = _settings(args, plugin_id)
-    queries = [{**model, "datasourceId": Number(settings.id)} for model in models]
-    requests = plan(
+    queries = [
+        {
+            **model,
+            "datasource": {"uid": settings.uid, "type": settings.type},
+            "datasourceId": Number(settings.id),
+        }
+        for model in models
+    ]
+    requests = plan_by_uid(
         Asked(args.from_raw, args.to_raw, queries), sources=_OneSource(settings), now=datetime.now(UTC)
     )
     logger = logging.getLogger("graftage.query")
@@ -202,7 +216,8 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
                 return await plugin.client.query(request, timeout=timeout)
 
             answer = await execute(requests, ask=ask, timeout=args.timeout)
-    return b"".join(encode_answer(answer.results, message=answer.message))
+    results = map(frames_result, answer.results.values())
+    return b"".join(encode_frames_answer(results, message=answer.message))
 
 
 class _OneSource:
@@ -227,6 +242,7 @@ def _settings(args: argparse.Namespace, plugin_id: str) -> DataSourceSettings:
         org_id=1,
         name=settings.get("name", plugin_id),
         type=plugin_id,
+        uid=plugin_id,
         url=settings.get("url", ""),
         json=args.json or "{}",
         secrets=Secrets(secrets),
@@ -252,7 +268,7 @@ def _read(body: bytes) -> Answer:
     try:
         answer = read_answer(body)
     except ValueError as error:
-        raise GraftageError(f"expected an answer of /api/tsdb/query, got {body[:200]!r}") from error
+        raise GraftageError(f"expected an answer of /api/ds/query, got {body[:200]!r}") from error
     if answer.message and not answer.results:
         raise GraftageError(answer.message)
     return answer

@@ -1,8 +1,4 @@
-"""An answer of `/api/tsdb/query` for people (tables, sparklines) and for spreadsheets (CSV).
-
-It reads the answer's JSON and not the structs behind it, so that what a server sent over HTTP and what a
-plugin answered directly look the same.
-"""
+"""An answer for people (tables, sparklines) and for spreadsheets (CSV)."""
 
 from __future__ import annotations
 
@@ -10,60 +6,20 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TextIO, TypeGuard
 
-import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from graftage.cli.answer import Answer, Frame, Result, Series, is_series, series_of
 
 BARS = "▁▂▃▄▅▆▇█"
 CHART_WIDTH = 32
 MOST_ROWS = 1000  # a screen is for looking; the other formats print everything
 PIPE_WIDTH = 10_000  # a pipe has no width: never cut a cell for it
 LONG = ("name", "labels", "time", "value")
-
-
-class Series(msgspec.Struct, frozen=True):
-    """A series as JSON has it: points of value and milliseconds, a gap as None."""
-
-    name: str = ""
-    points: tuple[tuple[float | None, float], ...] = ()
-    tags: Mapping[str, str] = {}
-
-
-class Column(msgspec.Struct, frozen=True):
-    text: str = ""
-
-
-class Cells(msgspec.Struct, frozen=True):
-    """A table as JSON has it; rows may differ in length."""
-
-    columns: tuple[Column, ...] | None = None
-    rows: tuple[tuple[object, ...], ...] = ()
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What came back under one `ref_id`."""
-
-    error: str = ""
-    series: tuple[Series, ...] | None = None
-    tables: tuple[Cells, ...] | None = None
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The whole answer; `results` in the order in which they were sent."""
-
-    results: Mapping[str, Result] = {}
-    message: str = ""
-
-
-_decoder = msgspec.json.Decoder(Answer)
-
-
-def read_answer(body: bytes) -> Answer:
-    """Raises ValueError for anything else than an answer."""
-    return _decoder.decode(body)
 
 
 def console_for(file: TextIO) -> Console:
@@ -78,22 +34,20 @@ def render(answer: Answer, *, charts: bool) -> Group:
     """Every result as tables. charts: draw a sparkline for each series."""
     parts: list[RenderableType] = []
     for ref_id, result in answer.results.items():
-        if result.series:
-            parts += [_heading(ref_id, _span(result.series)), _series_table(result.series, charts=charts)]
-        for cells in result.tables or ():
-            parts += [_heading(ref_id, _rows(len(cells.rows))), _cells_table(cells)]
-        if not result.series and not result.tables and not result.error:
+        series = [one for frame in result.frames for one in series_of(frame)]
+        if series:
+            parts += [_heading(ref_id, _span(series)), _series_table(series, charts=charts)]
+        tables = _tables(result)
+        for frame in tables:
+            note = ", ".join(filter(None, (printable(frame.schema.name), _rows(len(frame)))))
+            parts += [_heading(ref_id, note), _frame_table(frame)]
+        if not series and not tables and not result.error:
             parts.append(Text(f"{printable(ref_id)}: no data"))
     return Group(*parts)
 
 
-def errors(answer: Answer) -> Iterator[tuple[str, str]]:
-    """The queries that failed: `ref_id` and the error's text."""
-    return ((ref_id, result.error) for ref_id, result in answer.results.items() if result.error)
-
-
 def write_csv(file: TextIO, answer: Answer) -> None:
-    """The answer as RFC 4180 text: series in long form, or the rows of tables.
+    """The answer as RFC 4180 text: series in long form, or the rows of other frames.
 
     A file has one header, so `refId` comes first when there are several results. Raises ValueError when an
     answer fits no single header: series beside tables, or tables with different columns.
@@ -129,7 +83,7 @@ def printable(text: str) -> str:
 
 
 def _series_table(series: Sequence[Series], *, charts: bool) -> Table:
-    labelled = any(one.tags for one in series)
+    labelled = any(one.labels for one in series)
     table = Table(header_style="dim")
     table.add_column("series", overflow="fold")
     if labelled:
@@ -139,32 +93,27 @@ def _series_table(series: Sequence[Series], *, charts: bool) -> Table:
     if charts:
         table.add_column("", no_wrap=True)
     for one in series:
-        values = [value for value, _ in one.points]
-        known = [value for value in values if value is not None]
-        numbers = (min(known), _mean(values), max(known)) if known else (None, None, None)
-        last = values[-1] if values else None
+        known = [value for value in one.values if value is not None]
+        numbers = (min(known), _mean(one.values), max(known)) if known else (None, None, None)
+        last = one.values[-1] if one.values else None
         table.add_row(
             printable(one.name),
-            *([printable(labels(one.tags))] if labelled else []),
-            str(len(values)),
+            *([printable(labels(one.labels))] if labelled else []),
+            str(len(one.values)),
             *(_short(number) for number in (*numbers, last)),
-            *([Text(sparkline(values), style="cyan")] if charts else []),
+            *([Text(sparkline(one.values), style="cyan")] if charts else []),
         )
     return table
 
 
-def _cells_table(cells: Cells) -> Table:
-    names = _names(cells)
+def _frame_table(frame: Frame) -> Table:
     table = Table(header_style="dim")
-    for index, name in enumerate(names):
-        numeric = any(_is_number(row[index]) for row in cells.rows[:MOST_ROWS] if index < len(row))
-        table.add_column(printable(name), justify="right" if numeric else "left", overflow="fold")
-    times = {index for index, name in enumerate(names) if name.casefold() in ("time", "date")}
-    for row in cells.rows[:MOST_ROWS]:
-        shown = (_moment(cell) if index in times else _cell(cell) for index, cell in enumerate(row))
-        table.add_row(*shown)
-    if len(cells.rows) > MOST_ROWS:
-        table.caption = f"only the first {MOST_ROWS} rows: --format csv prints all {len(cells.rows)}"
+    for name, field in zip(_names(frame), frame.schema.fields, strict=True):
+        table.add_column(printable(name), justify="right" if field.is_number else "left", overflow="fold")
+    for row in islice(_cells(frame), MOST_ROWS):
+        table.add_row(*map(_cell, row))
+    if len(frame) > MOST_ROWS:
+        table.caption = f"only the first {MOST_ROWS} rows: --format csv prints all {len(frame)}"
     return table
 
 
@@ -174,7 +123,8 @@ def _heading(ref_id: str, note: str) -> Text:
 
 def _span(series: Iterable[Series]) -> str:
     """From when to when, and how far apart the points of the longest series are, if they go forward."""
-    times = max(([time for _, time in one.points] for one in series), key=len, default=[])
+    longest = max((one.times for one in series), key=len, default=())
+    times = [time for time in longest if _is_number(time)]
     if not times:
         return ""
     text = f"{_moment(times[0])} to {_moment(times[-1])}"
@@ -187,17 +137,38 @@ def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
 
 
+def _tables(result: Result) -> list[Frame]:
+    """The frames that are no time series, without those that have no fields."""
+    return [frame for frame in result.frames if frame.schema.fields and not is_series(frame)]
+
+
 def _blocks(result: Result) -> Iterator[tuple[tuple[str, ...], Iterable[Iterable[object]]]]:
     """Header and rows of each series and table."""
-    for series in result.series or ():
-        tags = json.dumps(dict(series.tags), ensure_ascii=False) if series.tags else ""
-        yield LONG, [(series.name, tags, _moment(time), value) for value, time in series.points]
-    for cells in result.tables or ():
-        yield _names(cells), cells.rows
+    for frame in result.frames:
+        for one in series_of(frame):
+            tags = json.dumps(dict(one.labels), ensure_ascii=False) if one.labels else ""
+            times = (None if time is None else _moment(time) for time in one.times)
+            rows = zip(times, one.values, strict=True)
+            yield LONG, [(one.name, tags, time, value) for time, value in rows]
+    for frame in _tables(result):
+        yield _names(frame), _cells(frame)
 
 
-def _names(cells: Cells) -> tuple[str, ...]:
-    return tuple(column.text for column in cells.columns or ())
+def _names(frame: Frame) -> tuple[str, ...]:
+    """Of the columns, with the labels that tell columns of one name apart."""
+    return tuple(
+        f"{field.shown_name} {{{labels(field.labels)}}}" if field.labels else field.shown_name
+        for field in frame.schema.fields
+    )
+
+
+def _cells(frame: Frame) -> Iterator[tuple[object, ...]]:
+    """The rows, with times as texts."""
+    columns = (
+        [None if value is None else _moment(value) for value in column] if field.is_time else column
+        for field, column in zip(frame.schema.fields, frame.data.values, strict=True)
+    )
+    return zip(*columns, strict=True)
 
 
 def labels(tags: Mapping[str, str]) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # a plugin that brokers nothing loads nothing for it
 
 STOP_SECONDS = 0.5  # for the calls to an accepted connection, when it ends
 _CONNECT_SECONDS = 2.0
+_STREAM_ENDED = "the broker's stream has ended; nothing more is agreed on until there is a new one"
 MOST_UNSENT = 1024  # messages that the other side does not read
 
 log = logging.getLogger(__name__)
@@ -263,6 +264,8 @@ class Broker:
     async def _await(
         self, awaited: dict[int, asyncio.Future[ConnInfo]], service_id: int, what: str
     ) -> ConnInfo:
+        if self._ended.is_set():
+            raise BrokerFailed(_STREAM_ENDED)
         if service_id in awaited:
             raise BrokerFailed(f"connection {service_id} is being dialled already")
         future = awaited[service_id] = asyncio.get_running_loop().create_future()
@@ -308,7 +311,7 @@ class Broker:
         self._unsent = asyncio.Queue(MOST_UNSENT)
         for future in (*self._offered.values(), *self._answered.values()):
             if not future.done():
-                future.set_exception(BrokerFailed("the broker's stream has ended; nothing more is agreed on"))
+                future.set_exception(BrokerFailed(_STREAM_ENDED))
 
 
 def _now() -> float:

@@ -115,9 +115,11 @@ def _item(item: object, frames: object) -> Item:
 def _frame_of(item: Item) -> Frame:
     match item:
         case Series():
-            return series_to_frame(item)
+            # Grafana tells series apart by the names of their fields, and shows these.
+            time, value = series_to_frame(item).fields
+            return Frame((time, replace(value, name=item.name)))
         case Table():
-            return table_to_frame(item)
+            return replace(table_to_frame(item), meta={"type": "table"})  # even if it has times and numbers
         case _:
             return item
 

@@ -168,8 +168,7 @@ class _Limited(httpx.AsyncByteStream):
                     raise _too_late(self._request, self._limit) from error
                 if piece is None:
                     return
-                self._budget.spend(len(piece))
-                yield piece
+                yield self._budget.spent(piece)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -95,14 +95,23 @@ class Budget:
         self._limit = limit
         self._read = 0
 
-    def spend(self, size: int) -> None:
-        """Raises ResponseTooLarge once more than the limit was read."""
-        self._read += size
+    def allowed(self, size: int | None) -> int:
+        """How much to read when so much is wanted (None, or below 0: all): enough to see an excess."""
+        wanted = -1 if size is None else size
+        if not self._limit:
+            return wanted
+        left = self._limit - self._read + 1
+        return left if wanted < 0 else min(wanted, left)
+
+    def spent(self, piece: bytes) -> bytes:
+        """The piece itself. Raises ResponseTooLarge once more than the limit was read."""
+        self._read += len(piece)
         if self._limit and self._read > self._limit:
             raise ResponseTooLarge(
                 f"the response is too large: Grafana's limit is {self._limit} bytes (response_limit in the "
                 "section [dataproxy]); ask for less, or raise it"
             )
+        return piece
 
 
 def is_loopback(host: str) -> bool:

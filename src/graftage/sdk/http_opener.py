@@ -1,11 +1,11 @@
 """An opener of the standard library that is set up as the settings page of an HTTP data source says.
 
-It makes a connection for each request: its pool is none, and of the time-outs it knows one, for each step.
+It makes a connection for each request, so that settings of pools say nothing to it, and knows one time-out,
+for each step. Redirects to another origin get none of the credentials.
 """
 
 from __future__ import annotations
 
-import ssl
 from http.client import HTTPMessage, HTTPResponse
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,31 +27,31 @@ from graftage.sdk.http_tls import FORCE_TLS_1_3, ssl_context
 if TYPE_CHECKING:
     from graftage.sdk.settings import Settings
 
-_DEFAULT_AGENT = "python-urllib/"
+_ORIGIN = "graftage_origin"  # of the first request, on it and on those that redirects made of it
 
 
 def opener(settings: Settings[Any], *, forward: bool = False) -> OpenerDirector:
     """Raises SettingsError for settings that cannot be used, and for those that need another library."""
     http = settings.http
     refuse_what_needs_httpx(http, "settings.opener()")
-    if http.tls.server_name:
-        raise SettingsError("settings.opener() checks no other name than the URL's; unset serverName")
     tls = ssl_context(http.tls, force_1_3=context_now().config.feature(FORCE_TLS_1_3))
-    made = build_opener(
-        _Layered(http, forward=forward or http.forwards),
-        _Redirects(),
-        _Proxies(),
-        HTTPSHandler(context=tls),
-    )
+    layered = _Layered(http, forward=forward or http.forwards)
+    made = build_opener(layered, _Redirects(), _Proxies(), HTTPSHandler(context=tls))
     made.addheaders = []  # which would be a User-Agent
     return made
 
 
 def refuse_what_needs_httpx(http: HttpSettings, what: str) -> None:
     """Raises SettingsError when the operator wants what only `settings.http_client()` can do."""
-    if http.sigv4 is not None or http.socks is not None:
-        key = "sigV4Auth" if http.sigv4 is not None else "enableSecureSocksProxy"
-        raise SettingsError(f"{what} cannot do what {key} asks for; the plugin has to use settings.http_client()")
+    wanted = {
+        "sigV4Auth": http.sigv4 is not None,
+        "enableSecureSocksProxy": http.socks is not None,
+        "serverName": bool(http.tls.server_name),
+    }
+    for key in [key for key, is_wanted in wanted.items() if is_wanted]:
+        raise SettingsError(
+            f"{what} cannot do what {key} asks for; the plugin has to use settings.http_client()"
+        )
 
 
 def origin_of(url: str) -> tuple[str, str]:
@@ -60,29 +60,73 @@ def origin_of(url: str) -> tuple[str, str]:
 
 
 class _Layered(BaseHandler):
-    handler_order = 400  # before the handlers that send
-
     def __init__(self, http: HttpSettings, *, forward: bool) -> None:
-        self._http = http
+        self._seconds = http.time_outs.total or None
         self._layers = Layers(http, forward=forward)
 
     def http_request(self, request: Request) -> Request:
-        first = vars(request).setdefault("graftage_origin", origin_of(request.full_url))
-        layers = self._layers if first == origin_of(request.full_url) else Layers(HttpSettings())
+        origin = origin_of(request.full_url)
+        is_foreign = vars(request).setdefault(_ORIGIN, origin) != origin
+        layers = Layers(HttpSettings()) if is_foreign else self._layers
         present = [name for name, _ in request.header_items()]
         for name, value in layers.headers(present, context_now()).items():
             request.remove_header(name.capitalize())
             request.add_unredirected_header(name, value)
-        if getattr(request, "timeout", None) in (None, _no_timeout()):
-            request.timeout = self._http.time_outs.total or None
+        timeout: object = request.timeout
+        if not isinstance(timeout, int | float | None):  # nobody gave one
+            request.timeout = self._seconds
         return request
 
-    https_request = http_request
-
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
-        limit = response_limit(context_now())
-        if limit:
-            _limit(response, Budget(limit))
+        if limit := response_limit(context_now()):
+            response.fp = _Counted(response, Budget(limit))  # type: ignore[assignment]  # all that is read of it
         return response
 
+    https_request = http_request
     https_response = http_response
+
+
+class _Redirects(HTTPRedirectHandler):
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None:
+            setattr(following, _ORIGIN, getattr(req, _ORIGIN))
+        return following
+
+
+class _Proxies(ProxyHandler):
+    """Those of the environment."""
+
+    def proxy_open(self, req: Request, proxy: str, type: str) -> Any:  # noqa: A002 - as it is called there
+        if is_loopback(urlsplit(req.full_url).hostname or ""):
+            return None
+        return super().proxy_open(req, proxy, type)
+
+
+class _Counted:
+    """The bytes of an answer, within a limit. Headers of chunks are none of them."""
+
+    def __init__(self, response: HTTPResponse, budget: Budget) -> None:
+        self._inner = response.fp
+        self._is_chunked = bool(response.chunked)
+        self._budget = budget
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._budget.spent(self._inner.read(self._budget.allowed(size)))
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return self._budget.spent(self._inner.read1(self._budget.allowed(size)))
+
+    def readinto(self, buffer: memoryview) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readline(self, size: int = -1) -> bytes:
+        line = self._inner.readline(size)
+        return line if self._is_chunked else self._budget.spent(line)

@@ -54,8 +54,8 @@ async def call(channel: grpc.aio.Channel, method: str, request: str = "", *, tim
 
 
 class Brokering(Services):
-    """DialBack: dials a number, asks Echo there, and gives the answer back. Offer: accepts a number of its own
-    and tells it. Large: answers with so many bytes."""
+    """DialBack: dials a number, asks Echo there, and gives the answer back. Offer: accepts a number and tells
+    it. Large: answers with so many bytes."""
 
     def __init__(self) -> None:
         own = service("interop.Broker", DialBack=self._dial_back, Offer=self._offer, Large=self._large)

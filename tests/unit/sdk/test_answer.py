@@ -89,8 +89,8 @@ def test_a_data_frame_of_any_library_is_an_answer(library: str) -> None:
 def test_series_and_tables_are_frames_where_frames_are_wanted() -> None:
     series, table = answer_of([SERIES, TABLE]).frames()
 
-    assert (series.name, [field.name for field in series.fields]) == ("rain", ["time", "value"])
-    assert len(table.fields) == 0
+    assert (series.name, [field.name for field in series.fields]) == ("", ["time", "rain"])
+    assert (len(table.fields), table.meta) == (0, {"type": "table"})
 
 
 def test_a_response_says_more_about_its_frames() -> None:

@@ -20,7 +20,7 @@ from graftage.protocol.v1.alike_points import POINT, count_in_reach, layout_at, 
 from graftage.protocol.v1.mixed_points import read_mixed
 from graftage.protocol.v1.nine_byte_points import TIME_BYTES, read_nine_byte_points
 from graftage.protocol.v1.point_columns import PointColumns
-from graftage.protocol.v1.wire import FIXED64, VARINT, read_fields, read_length, signed
+from graftage.protocol.wire import FIXED64, VARINT, read_fields, read_length, signed
 
 _CHUNK: Final = 8192  # points read at once; each intermediate array is 64 KiB then
 _SHORT_RUN: Final = 2048  # points; where runs are shorter, points of different layouts are read together

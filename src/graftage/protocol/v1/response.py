@@ -19,7 +19,7 @@ from graftage.protocol.v1.point_decoding import read_points, read_single_point
 from graftage.protocol.v1.point_encoding import write_points
 from graftage.protocol.v1.table_decoding import UnknownKind, read_table
 from graftage.protocol.v1.table_encoding import write_table
-from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, write_bytes, write_text, write_varint
+from graftage.protocol.wire import LENGTH, read_fields, read_text, write_bytes, write_message, write_text
 
 # Results, series, tables and labels in one answer. Each is an object of hundreds of bytes, and as little as
 # two on the wire: without a limit a small lie would take all of the host's memory.
@@ -53,7 +53,7 @@ def decode_response(data: bytes) -> tuple[Result, ...]:
 
 def encode_response(results: Iterable[Result]) -> bytes:
     """The response that holds these results, in their order."""
-    return b"".join(chain.from_iterable(_field(1, _write_result(result)) for result in results))
+    return b"".join(chain.from_iterable(write_message(1, _write_result(result)) for result in results))
 
 
 def _read_result(data: bytes, start: int, end: int, parts: _Parts) -> Result:
@@ -120,9 +120,9 @@ def _read_label(data: bytes, start: int, end: int) -> tuple[str, str]:
 def _write_result(result: Result) -> list[bytes]:
     pieces = [write_text(1, result.error), write_text(2, result.ref_id), write_text(3, result.meta_json)]
     for series in result.series:
-        pieces += _field(4, _write_series(series))
+        pieces += write_message(4, _write_series(series))
     for table in result.tables:
-        pieces += _field(5, write_table(table))
+        pieces += write_message(5, write_table(table))
     return pieces
 
 
@@ -134,8 +134,3 @@ def _write_series(series: Series) -> list[bytes]:
 def _write_label(key: str, value: str) -> bytes:
     """An entry of a map, which holds key and value even where they are empty."""
     return write_bytes(1, key.encode("utf-8", "replace")) + write_bytes(2, value.encode("utf-8", "replace"))
-
-
-def _field(number: int, pieces: list[bytes]) -> list[bytes]:
-    """A message as a field, still in pieces: they are long, and copied once only, when all are joined."""
-    return [write_varint(number << 3 | LENGTH), write_varint(sum(map(len, pieces))), *pieces]

@@ -14,7 +14,7 @@ import numpy as np
 
 from graftage.data.table import CellKind, Table
 from graftage.protocol.v1.row_decoding import Rows, Unusual, read_rows
-from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, signed, signed_32
+from graftage.protocol.wire import LENGTH, read_fields, read_text, signed, signed_32
 
 _BATCH: Final = 4096  # rows
 _FEW_ROWS: Final = 24

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from graftage.data.table import Table
-from graftage.protocol.v1.wire import write_bytes, write_text, write_varint
+from graftage.protocol.wire import write_bytes, write_text, write_varint
 
 
 def write_table(table: Table) -> list[bytes]:

@@ -12,17 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from graftage.protocol.v1.wire import (
+from graftage.protocol.v2.context import context_of_message, context_to_message, texts
+from graftage.protocol.v2.parsing import json_bytes, json_text, parse, text
+from graftage.protocol.wire import (
     LENGTH,
     VARINT,
     read_fields,
     read_text,
     signed_32,
+    write_message,
+    write_number,
     write_text,
-    write_varint,
 )
-from graftage.protocol.v2.context import context_of_message, context_to_message, texts
-from graftage.protocol.v2.parsing import json_bytes, json_text, parse, text
 
 if TYPE_CHECKING:
     from graftage.backend.query import Chunk, Query, QueryRequest, Result, TimeRange
@@ -72,8 +73,8 @@ def encode_query_response(results: Iterable[Result], frame_format: int = ARROW) 
     for. Of two results with the same `ref_id` the later one counts."""
     pieces: list[bytes] = []
     for result in results:
-        entry = [write_text(1, result.ref_id), *_field(2, _write_result(result, frame_format))]
-        pieces += _field(1, entry)
+        entry = [write_text(1, result.ref_id), *write_message(2, _write_result(result, frame_format))]
+        pieces += write_message(1, entry)
     return b"".join(pieces)
 
 
@@ -183,10 +184,10 @@ def _write_result(result: Result, frame_format: int) -> list[bytes]:
     """A `DataResponse` in pieces."""
     pieces: list[bytes] = []
     for frame in result.arrow or ():
-        pieces += _field(1, [frame])
+        pieces += write_message(1, [frame])
     pieces += [write_text(2, result.error), write_text(3, result.meta_json)]
-    pieces += [_write_number(4, result.status), write_text(5, result.error_source)]
-    pieces.append(_write_number(6, frame_format))
+    pieces += [write_number(4, result.status), write_text(5, result.error_source)]
+    pieces.append(write_number(6, frame_format))
     return pieces
 
 
@@ -216,16 +217,6 @@ def _read_entry(data: bytes, start: int, end: int) -> Result:
     if frames and numbers[6] != ARROW:
         frames, error = [], error or _not_arrow(numbers[6])
     return Result(ref_id, error, texts[3], arrow=tuple(frames), status=numbers[4], error_source=texts[5])
-
-
-def _field(number: int, pieces: list[bytes]) -> list[bytes]:
-    """A message as a field, still in pieces: they are long, and copied once only, when all are joined."""
-    return [write_varint(number << 3 | LENGTH), write_varint(sum(map(len, pieces))), *pieces]
-
-
-def _write_number(number: int, value: int) -> bytes:
-    """A field of a number; nothing for 0, which proto3 leaves out."""
-    return write_varint(number << 3 | VARINT) + write_varint(value & 2**64 - 1) if value else b""
 
 
 def _not_arrow(frame_format: int) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from graftage.errors import WireError
-from graftage.protocol.v1.wire import LENGTH, read_fields, read_text, write_bytes, write_text, write_varint
+from graftage.protocol.wire import LENGTH, read_fields, read_text, write_bytes, write_number, write_text
 
 DETAILS = "grpc-status-details-bin"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -30,7 +30,7 @@ def error_details(source: str, message: str, *, code: int = UNKNOWN) -> tuple[tu
         return ()
     entry = write_text(1, KEY) + write_text(2, source)
     info = write_text(1, ERROR_INFO) + write_bytes(2, write_bytes(3, entry))
-    status = write_varint(1 << 3) + write_varint(code) + write_text(2, message) + write_bytes(3, info)
+    status = write_number(1, code) + write_text(2, message) + write_bytes(3, info)
     return ((DETAILS, status),)
 
 

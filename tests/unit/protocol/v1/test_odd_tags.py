@@ -6,7 +6,7 @@ import pytest
 
 from graftage.protocol.pb.datasource_v1_pb2 import DatasourceResponse
 from graftage.protocol.v1.response import decode_response
-from graftage.protocol.v1.wire import write_bytes
+from graftage.protocol.wire import write_bytes
 
 POINT = b"\x08\x07\x11" + bytes(6) + b"\xf0\x3f"
 PLAIN = write_bytes(3, POINT)

@@ -17,7 +17,7 @@ from graftage.data.table import Table
 from graftage.errors import WireError
 from graftage.protocol.pb import datasource_v1_pb2 as pb
 from graftage.protocol.v1.response import decode_response, encode_response
-from graftage.protocol.v1.wire import write_bytes, write_varint
+from graftage.protocol.wire import write_bytes, write_varint
 
 # The same examples on every run, and no clock: this suite has to pass on a loaded machine.
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)

@@ -113,6 +113,16 @@ def write_bytes(number: int, content: bytes) -> bytes:
     return write_varint(number << 3 | LENGTH) + write_varint(len(content)) + content
 
 
+def write_message(number: int, pieces: list[bytes]) -> list[bytes]:
+    """A field of a message, still in pieces: they are long, and copied once only, when all are joined."""
+    return [write_varint(number << 3 | LENGTH), write_varint(sum(map(len, pieces))), *pieces]
+
+
+def write_number(number: int, value: int) -> bytes:
+    """A field of an integer; nothing for 0, which proto3 leaves out."""
+    return write_varint(number << 3 | VARINT) + write_varint(value & _U64) if value else b""
+
+
 def write_text(number: int, text: str) -> bytes:
     """A field of text; nothing for "", which proto3 leaves out."""
     return write_bytes(number, text.encode("utf-8", "replace")) if text else b""

@@ -1,0 +1,1 @@
+"""Live data: what plugins stream, to any number of subscribers."""
