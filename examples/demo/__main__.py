@@ -29,7 +29,8 @@ from rich.text import Text
 
 from examples.demo.questions import HOUR_MS, Question, questions
 from examples.demo.server import Server, ServerFailed, running_server
-from graftage.cli.show import console_for, read_answer, render
+from graftage.cli.answer import read_answer
+from graftage.cli.show import console_for, render
 
 PLUGIN_FOLDER = Path(__file__).parent.parent / "simple-json-datasource"
 PLUGIN_ID = "grafana-simple-json-backend-datasource"
@@ -80,7 +81,10 @@ def _demonstrate(console: Console, backend_url: str, *, once: bool) -> int:
         )
         to_ms = int(time.time() * 1000)
         span = (to_ms - 24 * HOUR_MS, to_ms)
-        problems = [_ask(console, server, backend, question, added["id"], span) for question in questions()]
+        problems = [
+            _ask(console, server, backend, question, added["datasource"]["uid"], span)
+            for question in questions()
+        ]
         wrong = [problem for problem in problems if problem]
         console.print()
         if wrong:
@@ -88,7 +92,7 @@ def _demonstrate(console: Console, backend_url: str, *, once: bool) -> int:
             return 1
         console.print(Text("every answer is what the backend serves", style="bold green"))
         if not once:
-            _stay(console, server, added["id"])
+            _stay(console, server, added["datasource"]["uid"])
     return 0
 
 
@@ -97,13 +101,13 @@ def _ask(
     server: Server,
     backend: httpx.Client,
     question: Question,
-    data_source_id: int,
+    uid: str,
     span: tuple[int, int],
 ) -> str:
     """Show one question with its answer. Returns what is wrong with it, nothing if nothing is."""
-    body = {"from": str(span[0]), "to": str(span[1]), "queries": [question.model_for(data_source_id)]}
+    body = {"from": str(span[0]), "to": str(span[1]), "queries": [question.model_for(uid)]}
     started = time.perf_counter()
-    response = server.http.post("/api/tsdb/query", json=body)
+    response = server.http.post("/api/ds/query", json=body)
     taken = time.perf_counter() - started
     console.print()
     console.print(Text.assemble((question.title, "bold"), f"  {json.dumps(question.model)}"))
@@ -115,7 +119,7 @@ def _ask(
         problem = question.check(answer["results"].get("A", {}), backend, span)
     verdict = Text(problem, style="bold red") if problem else Text("as the backend serves it", style="green")
     console.print(
-        Text.assemble(f"POST /api/tsdb/query, {len(response.content)} bytes in {_ms(taken)}: ", verdict)
+        Text.assemble(f"POST /api/ds/query, {len(response.content)} bytes in {_ms(taken)}: ", verdict)
     )
     return problem
 
@@ -127,14 +131,14 @@ def _story(*lines: tuple[str, str, str]) -> Panel:
     return Panel(table, title="graftage", title_align="left", expand=False)
 
 
-def _stay(console: Console, server: Server, data_source_id: int) -> None:
+def _stay(console: Console, server: Server, uid: str) -> None:
     """Keep everything up until somebody wants it to end. Raises ServerFailed if the server ends first."""
-    query = {"refId": "A", "datasourceId": data_source_id, "target": "solar.power"}
+    query = {"refId": "A", "datasource": {"uid": uid}, "target": "solar.power"}
     body = json.dumps({"from": "now-6h", "to": "now", "queries": [query]})
     program, model = Path(sys.executable).parent / "graftage", json.dumps({"target": "*.power"})
     lines = (
         f"the server stays up at {server.url} until Ctrl-C; try",
-        f"  curl -s {server.url}/api/tsdb/query -H 'Content-Type: application/json' -d '{body}'",
+        f"  curl -s {server.url}/api/ds/query -H 'Content-Type: application/json' -d '{body}'",
         f"  {program} query --url {server.url} --datasource town '{model}'",
     )
     for line in lines:

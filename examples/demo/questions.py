@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +15,29 @@ HOUR_MS = 3_600_000
 class Question:
     """One query.
 
-    path: where the plugin asks the backend. expected: the result that the backend's reply becomes.
+    path: where the plugin asks the backend. expected: of each frame that the backend's reply becomes, the
+    name, what its fields are called, or its values, column by column.
     """
 
     title: str
     model: Mapping[str, Any]
     path: str
-    expected: Callable[[Any], Mapping[str, Any]]
+    expected: Callable[[Any], Sequence[Mapping[str, Any]]]
 
-    def model_for(self, data_source_id: int) -> dict[str, Any]:
-        return {"refId": "A", "datasourceId": data_source_id, **self.model}
+    def model_for(self, uid: str) -> dict[str, Any]:
+        return {"refId": "A", "datasource": {"uid": uid}, **self.model}
 
     def check(self, result: Mapping[str, Any], backend: httpx.Client, span: tuple[int, int]) -> str:
         """What is wrong with a result; empty when it is what the backend serves."""
         reply = backend.post(self.path, json=self._upstream(span)).raise_for_status().json()
-        wanted = self.expected(reply)
-        for key, value in wanted.items():
-            if result.get(key) != value:
-                return f"{key} should be {_short(value)}, got {_short(result.get(key))}"
+        wanted, frames = self.expected(reply), result.get("frames", ())
+        if len(frames) != len(wanted):
+            return f"there should be {len(wanted)} frames, got {len(frames)}"
+        for frame, one in zip(frames, wanted, strict=True):
+            for key, value in one.items():
+                got = _shown(frame)[key]
+                if got != value:
+                    return f"{key} should be {_short(value)}, got {_short(got)}"
         return ""
 
     def _upstream(self, span: tuple[int, int]) -> Mapping[str, Any]:
@@ -47,30 +52,44 @@ def questions() -> tuple[Question, ...]:
             "Time series: what the town measures, the last 24 hours",
             {"target": "*", "type": "timeserie", "intervalMs": 300_000, "maxDataPoints": 500},
             "/query",
-            lambda reply: {
-                "series": [{"name": one["target"], "points": one["datapoints"]} for one in reply],
-                "tables": None,
-            },
+            lambda reply: [
+                {
+                    "name": one["target"],
+                    "values": [
+                        [time for _, time in one["datapoints"]],
+                        [value for value, _ in one["datapoints"]],
+                    ],
+                }
+                for one in reply
+            ],
         ),
         Question(
             "Table: the same, summed up",
             {"target": "*", "type": "table", "intervalMs": 300_000, "maxDataPoints": 500},
             "/query",
-            lambda reply: {
-                "series": [],
-                "tables": [
-                    {"columns": [{"text": column["text"]} for column in one["columns"]], "rows": one["rows"]}
-                    for one in reply
-                ],
-            },
+            lambda reply: [
+                {"fields": [column["text"] for column in one["columns"]], "values": _columns(one["rows"])}
+                for one in reply
+            ],
         ),
         Question(
             "Search: the metrics with `power` in their name",
             {"target": "power", "queryType": "search"},
             "/search",
-            lambda reply: {"tables": [{"columns": [{"text": "text"}], "rows": [[name] for name in reply]}]},
+            lambda reply: [{"fields": ["text"], "values": [reply]}],
         ),
     )
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _shown(frame: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A frame by what is expected of it."""
+    schema = frame["schema"]
+    fields = [field["name"] for field in schema["fields"]]
+    return {"name": schema.get("name", ""), "fields": fields, "values": frame["data"]["values"]}
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,12 +94,12 @@ def test_it_stays_up_until_it_is_told_to_stop(tmp_path: Path, number: signal.Sig
         body = re.search(r"-d '(.*)'", page)
         assert body
         answer = httpx.post(
-            f"{url[1]}/api/tsdb/query",
+            f"{url[1]}/api/ds/query",
             content=body[1],
             headers={"Content-Type": "application/json"},
             trust_env=False,
         )
-        assert answer.json()["results"]["A"]["series"][0]["name"] == "solar.power"
+        assert answer.json()["results"]["A"]["frames"][0]["schema"]["name"] == "solar.power"
         process.send_signal(number)
         rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -138,11 +138,18 @@ def test_the_check_of_an_answer_can_fail(question: Question) -> None:
         model: dict[str, Any] = {"target": question.model["target"]}
         upstream = {"range": {"from": str(SPAN[0]), "to": str(SPAN[1])}, "targets": [question.model]}
         reply = backend.post(question.path, json=model if question.path == "/search" else upstream).json()
-        right = dict(question.expected(reply))
-        assert question.check(right, backend, SPAN) == ""
-        for key in right:
-            assert f"{key} should be" in question.check(right | {key: [1]}, backend, SPAN)
+        right = [as_frame(one) for one in question.expected(reply)]
+        assert question.check({"frames": right}, backend, SPAN) == ""
+        for key in question.expected(reply)[0]:
+            wrong = as_frame({**question.expected(reply)[0], key: ["wrong"]})
+            assert f"{key} should be" in question.check({"frames": [wrong, *right[1:]]}, backend, SPAN)
         assert question.check({}, backend, SPAN)
+
+
+def as_frame(expected: Mapping[str, Any]) -> dict[str, Any]:
+    fields = [{"name": name} for name in expected.get("fields", ())]
+    schema = {"name": expected.get("name", ""), "fields": fields}
+    return {"schema": schema, "data": {"values": expected["values"]}}
 
 
 def test_the_backend_is_gone_with_its_block() -> None:

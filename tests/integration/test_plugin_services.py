@@ -76,9 +76,14 @@ async def test_the_handshake_has_six_fields_and_the_socket_is_there(tmp_path: Pa
         assert stat.S_ISSOCK(os.stat(address).st_mode)
 
 
-async def test_a_host_that_asks_for_multiplexing_is_told_no(tmp_path: Path) -> None:
-    async with started(EMPTY_PLUGIN, tmp_path, environment={"PLUGIN_MULTIPLEX_GRPC": "true"}) as plugin:
-        assert (await plugin.handshake())[5:] == ["", "false"]
+@pytest.mark.parametrize(
+    ("asked", "told"), [("true", "true"), ("1", "true"), ("no", "false"), ("0", "false")]
+)
+async def test_a_host_that_asks_about_multiplexing_is_told_what_it_gets(
+    tmp_path: Path, asked: str, told: str
+) -> None:
+    async with started(EMPTY_PLUGIN, tmp_path, environment={"PLUGIN_MULTIPLEX_GRPC": asked}) as plugin:
+        assert (await plugin.handshake())[5:] == ["", told]
 
 
 async def test_a_configured_directory_and_group_are_used_for_the_socket(tmp_path: Path) -> None:

@@ -79,7 +79,12 @@ def test_a_plugin_gets_the_settings_and_secrets_of_the_command_line(echo: Path) 
         "id": 9,
         "json": {"k": 1.0},
         "secrets": {"token": "s3cret", "key": "from a file"},
-        "model": {"datasourceId": 9, "maxDataPoints": 7, "refId": "A", "target": "x"},
+        "model": {
+            "datasource": {"type": "echo-datasource", "uid": "echo-datasource"},
+            "maxDataPoints": 7,
+            "refId": "A",
+            "target": "x",
+        },
         "points": 7,
     }
 
@@ -87,10 +92,8 @@ def test_a_plugin_gets_the_settings_and_secrets_of_the_command_line(echo: Path) 
 def test_a_script_serves_without_a_folder_and_without_an_exec_bit(echo: Path) -> None:
     run = ask("--plugin", echo / "echo.py", "--format", "json", "B={}")
     assert (run.returncode, run.stderr) == (0, PRINTED)
-    assert json.loads(run.stdout)["results"]["B"]["tables"][0]["columns"] == [
-        {"text": "key"},
-        {"text": "value"},
-    ]
+    (frame,) = json.loads(run.stdout)["results"]["B"]["frames"]
+    assert [field["name"] for field in frame["schema"]["fields"]] == ["key", "value"]
 
 
 def test_a_query_that_fails_is_told_and_the_other_is_shown(echo: Path) -> None:
@@ -138,12 +141,36 @@ def test_a_time_that_cannot_be_read_is_told_before_a_plugin_starts(echo: Path) -
     assert "started" not in run.stderr
 
 
-@pytest.mark.parametrize("key", ["series", "tables"])
-def test_the_answer_is_what_a_server_would_say(key: str) -> None:
+def test_the_answer_is_what_a_server_would_say() -> None:
     folder = ROOT / "bench" / "plugin"
     run = ask("--plugin", folder, "--format", "json", '{"series": 1, "points": 3}')
     assert (run.returncode, run.stderr) == (0, "")
     result = json.loads(run.stdout)["results"]["A"]
-    points = [[0, 1555324640782], [9.983341664682815, 1555324641782], [19.866933079506122, 1555324642782]]
-    expected = {"series": [{"name": "series", "points": points, "tags": {"host": "a"}}], "tables": None}
-    assert result[key] == expected[key]
+    (frame,) = result["frames"]
+    assert result["status"] == 200
+    assert frame["schema"]["fields"][1]["labels"] == {"host": "a"}
+    assert frame["data"]["values"] == [
+        [1555324640782, 1555324641782, 1555324642782],
+        [0, 9.983341664682815, 19.866933079506122],
+    ]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_plugin_of_either_version_is_asked_and_shown_alike(tmp_path: Path, version: int) -> None:
+    plugin = tmp_path / "plugin"
+    script = ROOT / "bench" / "plugin" / "bench.py"
+    # What hides from the plugin the other versions that the host offers.
+    plugin.write_text(f"#!/bin/sh\nPLUGIN_PROTOCOL_VERSIONS={version} exec {sys.executable} {script}\n")
+    plugin.chmod(0o755)
+    run = ask("--plugin", plugin, "--format", "csv", '{"points": 1}')
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[1:] == ['series,"{""host"": ""a""}",2019-04-15T10:37:20.782Z,0']
+
+
+def test_a_query_type_reaches_the_handler(echo: Path) -> None:
+    answer = '        return {"type": [query.query_type]}'
+    (echo / "echo.py").write_text(
+        ECHO.replace("def query(self, query):", f"def query(self, query):\n{answer}")
+    )
+    run = ask("--plugin", echo, "--query-type", "search", "--format", "csv", "{}")
+    assert (run.returncode, run.stdout.split()) == (0, ["type", "search"])

@@ -35,6 +35,7 @@ def test_the_plugin_in_ten_lines_answers(tmp_path: Path) -> None:
     )
 
     assert asked.returncode == 0, asked.stderr
-    (series,) = json.loads(asked.stdout)["results"]["A"]["series"]
-    assert len(series["points"]) == 100
-    assert all(-1 <= value <= 1 for value, _ in series["points"])
+    (frame,) = json.loads(asked.stdout)["results"]["A"]["frames"]
+    _, values = frame["data"]["values"]
+    assert len(values) == 100
+    assert all(-1 <= value <= 1 for value in values)

@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._send(200, json.dumps(self._echo(body)).encode())
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - as the base class calls it
 
     def _echo(self, body: bytes) -> dict[str, Any]:
         tls = self.connection if isinstance(self.connection, ssl.SSLSocket) else None

@@ -2,7 +2,8 @@
 
 Three eras of the plugin system: `old` is go-plugin of early 2018 (before version negotiation and the
 Shutdown service), `grafana6` its release 1.0.1, `current` its newest. Each builds the same two programs,
-`plugin` and `host`. Beside them `judge` reads frames with Grafana's own libraries.
+`plugin` and `host`. Beside them `judge` reads frames with Grafana's own libraries, and
+`brokerplugin` and `brokerhost` make further connections.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ def build(era: str) -> Path:
 def build_judge() -> Path:
     """The program `judge`; without Go as above."""
     return _built("sdata", "sdata.mod", "judge") / "judge"
+
+
+def build_brokers() -> Path:
+    """The folder with `brokerplugin` and `brokerhost`; without Go as above."""
+    return _built("brokers", "go.mod", "brokerplugin", "brokerhost")
 
 
 def _built(name: str, modules: str, *programs: str) -> Path:

@@ -190,14 +190,8 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
     """What a server would answer. The plugin runs as long as the question takes."""
     plugin_id, executable = plugin_at(args.plugin)
     settings = _settings(args, plugin_id)
-    queries = [
-        {
-            **model,
-            "datasource": {"uid": settings.uid, "type": settings.type},
-            "datasourceId": Number(settings.id),
-        }
-        for model in models
-    ]
+    source = {"uid": settings.uid, "type": settings.type}
+    queries = [{**model, "datasource": source} for model in models]
     requests = plan_by_uid(
         Asked(args.from_raw, args.to_raw, queries), sources=_OneSource(settings), now=datetime.now(UTC)
     )

@@ -67,22 +67,6 @@ class BadCertificate(HandshakeError):
     """The sixth field is too long for anything but a certificate, and is none."""
 
 
-class UnexpectedCertificate(HandshakeError):
-    """The plugin wants TLS, which this host did not ask for."""
-
-
-class MissingCertificate(HandshakeError):
-    """The host wants TLS, and the plugin did not answer with a certificate."""
-
-
-class MultiplexingUnsupported(HandshakeError):
-    """The host wants one connection for everything, which the plugin cannot do or never heard of."""
-
-
-class MultiplexingUnreadable(HandshakeError):
-    """The seventh field, which the host asked for, is no boolean word."""
-
-
 @dataclass(frozen=True, slots=True)
 class Handshake:
     """Where a plugin listens and what it speaks there.
@@ -97,6 +81,30 @@ class Handshake:
     address: str
     certificate: bytes | None = None
     multiplex: bool | None = None
+
+
+class UnfitHandshake(HandshakeError):
+    """The line is a handshake, but does not answer what this host asked for."""
+
+    def __init__(self, message: str, handshake: Handshake) -> None:
+        super().__init__(message)
+        self.handshake = handshake
+
+
+class UnexpectedCertificate(UnfitHandshake):
+    """The plugin wants TLS, which this host did not ask for."""
+
+
+class MissingCertificate(UnfitHandshake):
+    """The host wants TLS, and the plugin did not answer with a certificate."""
+
+
+class MultiplexingUnsupported(UnfitHandshake):
+    """The host wants one connection for everything, which the plugin cannot do or never heard of."""
+
+
+class MultiplexingUnreadable(UnfitHandshake):
+    """The seventh field, which the host asked for, is no boolean word."""
 
 
 def parse_handshake(
@@ -127,11 +135,12 @@ def parse_handshake(
             "serve it with gRPC, the only protocol of this host"
         )
     certificate = _read_certificate(rest[1] if len(rest) > 1 else "", line)
-    _check_tls(certificate, tls, line)
     answer = rest[2] if len(rest) > 2 else ""
+    handshake = Handshake(version, network, address, certificate, _BOOLEANS.get(answer))
+    _check_tls(handshake, tls, line)
     if multiplex:
-        _check_multiplexing(answer, line)
-    return Handshake(version, network, address, certificate, _BOOLEANS.get(answer))
+        _check_multiplexing(handshake, answer, line)
+    return handshake
 
 
 def format_handshake(
@@ -270,29 +279,33 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _check_tls(certificate: bytes | None, asked: bool | None, line: bytes) -> None:
-    if asked is False and certificate is not None:
+def _check_tls(handshake: Handshake, asked: bool | None, line: bytes) -> None:
+    if asked is False and handshake.certificate is not None:
         raise UnexpectedCertificate(
             f"the plugin sent a certificate, but this host did not ask for TLS (got {quoted(line)}); "
-            "leave the sixth field empty unless PLUGIN_CLIENT_CERT is set"
+            "leave the sixth field empty unless PLUGIN_CLIENT_CERT is set",
+            handshake,
         )
-    if asked and certificate is None:
+    if asked and handshake.certificate is None:
         raise MissingCertificate(
             f"this host asked for TLS, but the plugin sent no certificate (got {quoted(line)}); "
-            "turn automatic TLS off for this plugin, or use a release of it that knows PLUGIN_CLIENT_CERT"
+            "turn automatic TLS off for this plugin, or use a release of it that knows PLUGIN_CLIENT_CERT",
+            handshake,
         )
 
 
-def _check_multiplexing(answer: str, line: bytes) -> None:
+def _check_multiplexing(handshake: Handshake, answer: str, line: bytes) -> None:
     if answer and answer not in _BOOLEANS:
         raise MultiplexingUnreadable(
             f"expected true or false in the seventh field, got {_shown(answer)} in {quoted(line)}; "
-            "it answers PLUGIN_MULTIPLEX_GRPC"
+            "it answers PLUGIN_MULTIPLEX_GRPC",
+            handshake,
         )
-    if not is_true(answer):
+    if not handshake.multiplex:
         raise MultiplexingUnsupported(
             f"this host asked for multiplexing, which the plugin does not support (got {quoted(line)}); "
-            "turn multiplexing off for this plugin, or use a release of it that knows PLUGIN_MULTIPLEX_GRPC"
+            "turn multiplexing off for this plugin, or use a release of it that knows PLUGIN_MULTIPLEX_GRPC",
+            handshake,
         )
 
 

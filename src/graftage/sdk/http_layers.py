@@ -95,13 +95,9 @@ class Budget:
         self._limit = limit
         self._read = 0
 
-    def allowed(self, size: int | None) -> int:
-        """How much to read when so much is wanted (None, or below 0: all): enough to see an excess."""
-        wanted = -1 if size is None else size
-        if not self._limit:
-            return wanted
-        left = self._limit - self._read + 1
-        return left if wanted < 0 else min(wanted, left)
+    def allowed(self, size: int) -> int:
+        """How much to read when so much is wanted: enough to see an excess."""
+        return min(size, self._limit - self._read + 1) if self._limit else size
 
     def spent(self, piece: bytes) -> bytes:
         """The piece itself. Raises ResponseTooLarge once more than the limit was read."""

@@ -6,7 +6,8 @@ for each step. Redirects to another origin get none of the credentials.
 
 from __future__ import annotations
 
-from http.client import HTTPMessage, HTTPResponse
+import io
+from http.client import HTTPMessage, HTTPResponse, IncompleteRead
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -77,10 +78,9 @@ class _Layered(BaseHandler):
             request.timeout = self._seconds
         return request
 
-    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
-        if limit := response_limit(context_now()):
-            response.fp = _Counted(response, Budget(limit))  # type: ignore[assignment]  # all that is read of it
-        return response
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse | _LimitedResponse:
+        limit = response_limit(context_now())
+        return _LimitedResponse(response, Budget(limit)) if limit else response
 
     https_request = http_request
     https_response = http_response
@@ -105,28 +105,32 @@ class _Proxies(ProxyHandler):
         return super().proxy_open(req, proxy, type)
 
 
-class _Counted:
-    """The bytes of an answer, within a limit. Headers of chunks are none of them."""
+class _LimitedResponse(io.BufferedReader):
+    """Reads no more than its budget; in all else it is the response."""
 
     def __init__(self, response: HTTPResponse, budget: Budget) -> None:
-        self._inner = response.fp
-        self._is_chunked = bool(response.chunked)
-        self._budget = budget
+        super().__init__(_Body(response, budget))
+        self._response = response
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(self._response, name)
 
-    def read(self, size: int | None = -1) -> bytes:
-        return self._budget.spent(self._inner.read(self._budget.allowed(size)))
 
-    def read1(self, size: int | None = -1) -> bytes:
-        return self._budget.spent(self._inner.read1(self._budget.allowed(size)))
+class _Body(io.RawIOBase):
+    def __init__(self, response: HTTPResponse, budget: Budget) -> None:
+        self._response = response
+        self._budget = budget
 
-    def readinto(self, buffer: memoryview) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._response.read(self._budget.allowed(len(buffer)))
+        if not data and self._response.length:
+            raise IncompleteRead(b"", self._response.length)
+        buffer[: len(data)] = self._budget.spent(data)
         return len(data)
 
-    def readline(self, size: int = -1) -> bytes:
-        line = self._inner.readline(size)
-        return line if self._is_chunked else self._budget.spent(line)
+    def close(self) -> None:
+        self._response.close()
+        super().close()

@@ -16,6 +16,7 @@ from graftage.sdk.http_tls import FORCE_TLS_1_3, ssl_context
 
 try:
     import requests
+    import urllib3
     from requests.adapters import HTTPAdapter
 except ModuleNotFoundError as error:
     raise SettingsError(
@@ -32,6 +33,8 @@ def session(settings: Settings[Any], *, forward: bool = False) -> requests.Sessi
     """Raises SettingsError for settings that cannot be used, and for those that need another library."""
     http = settings.http
     refuse_what_needs_httpx(http, "settings.requests_client()")
+    if http.tls.skip_verify:  # the operator knows
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     made = _Session()
     made.headers.pop("User-Agent", None)
     made.trust_env = True  # for the proxies of the environment

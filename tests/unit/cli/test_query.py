@@ -13,7 +13,10 @@ import pytest
 from graftage.cli.main import main
 
 T0 = 1555324640000
-SOURCES = [{"id": 1, "name": "town"}, {"id": 7, "name": "shop"}, {"id": 12, "name": "7"}]
+SOURCES = [
+    {"id": number, "name": name, "uid": f"uid-{name}", "type": "acme"}
+    for number, name in ((1, "town"), (7, "shop"), (12, "7"))
+]
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Scripted:
     asked: list[bytes] = field(default_factory=list)
 
     def answers(self, status: int = 200, message: str = "", **results: Any) -> None:
-        body: dict[str, Any] = {"results": {ref: {"refId": ref, **result} for ref, result in results.items()}}
+        body: dict[str, Any] = {"results": results}
         self.status, self.answer = (
             status,
             json.dumps(body | ({"message": message} if message else {})).encode(),
@@ -68,6 +71,13 @@ def server() -> Iterator[Scripted]:
         thread.join()
 
 
+def series(name: str, *values: float) -> dict[str, Any]:
+    """A frame, a value a second from T0 on."""
+    fields = [{"name": "time", "type": "time"}, {"name": "value", "type": "number"}]
+    times = [T0 + 1000 * second for second in range(len(values))]
+    return {"schema": {"name": name, "fields": fields}, "data": {"values": [times, values]}}
+
+
 def ask(server: Scripted, *arguments: str, source: str = "town") -> int:
     return main(["query", "--url", server.url, "--datasource", source, *arguments])
 
@@ -87,13 +97,14 @@ def test_a_query_reaches_the_data_source_of_that_name_as_it_was_typed(server: Sc
     body = json.loads(server.asked[0])
     assert (body["from"], body["to"]) == ("now-1h", "now")
     assert body["queries"][0]["target"] == "a"
-    assert (body["queries"][0]["datasourceId"], body["queries"][0]["refId"]) == (1, "A")
+    assert body["queries"][0]["datasource"] == {"uid": "uid-town", "type": "acme"}
+    assert body["queries"][0]["refId"] == "A"
 
 
-@pytest.mark.parametrize(("wanted", "number"), [("shop", 7), ("1", 1), ("7", 12), ("12", 12)])
-def test_a_name_goes_before_an_id(server: Scripted, wanted: str, number: int) -> None:
+@pytest.mark.parametrize(("wanted", "name"), [("shop", "shop"), ("1", "town"), ("7", "7"), ("12", "7")])
+def test_a_name_goes_before_an_id(server: Scripted, wanted: str, name: str) -> None:
     ask(server, "{}", source=wanted)
-    assert server.queries[0]["datasourceId"] == number
+    assert server.queries[0]["datasource"]["uid"] == f"uid-{name}"
 
 
 def test_queries_are_named_by_hand_by_themselves_or_by_letter(server: Scripted) -> None:
@@ -110,17 +121,17 @@ def test_flags_stand_in_where_a_query_says_nothing_itself(server: Scripted) -> N
 
 def test_without_flags_nothing_is_added_to_a_query(server: Scripted) -> None:
     ask(server, "{}")
-    assert server.queries == [{"refId": "A", "datasourceId": 1}]
+    assert server.queries == [{"refId": "A", "datasource": {"uid": "uid-town", "type": "acme"}}]
 
 
 def test_json_is_the_answer_byte_for_byte(server: Scripted, capsys: pytest.CaptureFixture[str]) -> None:
-    server.answer = b'{"results":{"A":{"refId":"A","series":[],"tables":null,"dataframes":null}}}'
+    server.answer = b'{"results":{"A":{"status":200,"frames":[]}}}'
     assert ask(server, "{}", "--format", "json") == 0
     assert capsys.readouterr().out == server.answer.decode() + "\n"
 
 
 def test_csv_is_the_rows_and_nothing_else(server: Scripted, capsys: pytest.CaptureFixture[str]) -> None:
-    server.answers(A={"series": [{"name": "a", "points": [[622, T0]]}]})
+    server.answers(A={"frames": [series("a", 622)]})
     assert ask(server, "{}", "--format", "csv") == 0
     assert capsys.readouterr().out == "name,labels,time,value\na,,2019-04-15T10:37:20Z,622\n".replace(
         "\n", "\r\n"
@@ -128,8 +139,8 @@ def test_csv_is_the_rows_and_nothing_else(server: Scripted, capsys: pytest.Captu
 
 
 def test_an_answer_for_no_single_csv_is_refused(server: Scripted, capsys: pytest.CaptureFixture[str]) -> None:
-    table = {"columns": [{"text": "n"}], "rows": [[1]]}
-    server.answers(A={"series": [{"name": "a", "points": []}]}, B={"tables": [table]})
+    table = {"schema": {"fields": [{"name": "n", "type": "number"}]}, "data": {"values": [[1]]}}
+    server.answers(A={"frames": [series("a")]}, B={"frames": [table]})
     assert ask(server, "A={}", "B={}", "--format", "csv") == 1
     assert "one query at a time" in capsys.readouterr().err
 
@@ -137,9 +148,7 @@ def test_an_answer_for_no_single_csv_is_refused(server: Scripted, capsys: pytest
 def test_a_failed_query_is_told_on_stderr_and_the_others_are_shown(
     server: Scripted, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.answers(
-        400, "broken", A={"series": [{"name": "fine", "points": [[1, T0]]}]}, B={"error": "broken"}
-    )
+    server.answers(400, "broken", A={"frames": [series("fine", 1)]}, B={"error": "broken", "frames": []})
     assert ask(server, "A={}", "B={}") == 1
     output = capsys.readouterr()
     assert "fine" in output.out

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from graftage.errors import WireError
 from graftage.protocol.v2.context import context_of_message, context_to_message, texts
 from graftage.protocol.v2.parsing import json_bytes, json_text, parse, text
 from graftage.protocol.wire import (
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from graftage.protocol.pb import backend_v2_pb2 as messages
 
 ARROW = 0  # DataFrameFormat, as the numbers of `FrameFormat`
+# In one answer. Each is an object of hundreds of bytes, and as little as seven on the wire: without a limit a
+# small lie would take all of the host's memory.
+MOST_RESULTS = 250_000
 
 
 def encode_query_request(request: QueryRequest) -> bytes:
@@ -79,16 +83,18 @@ def encode_query_response(results: Iterable[Result], frame_format: int = ARROW) 
 
 
 def decode_query_response(data: bytes) -> tuple[Result, ...]:
-    """The results in a `QueryDataResponse`, by `ref_id`: its own order has no meaning. Raises WireError.
+    """The results in a `QueryDataResponse`, by `ref_id`: its own order has no meaning. Raises WireError if
+    the bytes are none, or of too many results.
 
     A result whose frames are in another format than Arrow becomes an error; the others stay.
     """
-    results = (
-        _read_entry(data, start, end)
-        for number, wire_type, start, end in read_fields(data, 0, len(data))
-        if number == 1 and wire_type == LENGTH
-    )
-    by_ref_id = {result.ref_id: result for result in results}
+    by_ref_id: dict[str, Result] = {}
+    for number, wire_type, start, end in read_fields(data, 0, len(data)):
+        if number == 1 and wire_type == LENGTH:
+            result = _read_entry(data, start, end)
+            by_ref_id[result.ref_id] = result
+            if len(by_ref_id) > MOST_RESULTS:
+                raise WireError(f"more than {MOST_RESULTS:,} results in one answer")
     return tuple(by_ref_id[ref_id] for ref_id in sorted(by_ref_id))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from graftage.backend.stream import StreamRequest
-from graftage.errors import GraftageError, WireError
+from graftage.errors import GraftageError, NotImplementedByPlugin, WireError
 from graftage.server.callee import Callee
 from graftage.server.live.channel import Channel
 from graftage.server.live.outbox import Outbox
@@ -55,8 +55,8 @@ class Source:
 class Broadcast:
     """Asks the plugin for the stream while somebody listens, once however many do.
 
-    run: the call. on_idle: called when there is neither a stream nor a subscriber any more. linger: the
-    seconds for which a stream goes on without subscribers.
+    run: the call. linger: the seconds for which a stream goes on without subscribers. max_packet: the largest
+    one passed on, in bytes. on_idle: called when there is neither a stream nor a subscriber any more.
     """
 
     def __init__(
@@ -67,18 +67,19 @@ class Broadcast:
         *,
         linger: float,
         max_packet: int,
-        on_idle: Callable[[], None],
+        on_idle: Callable[[Broadcast], None],
     ) -> None:
+        self.channel = channel
         self.source = source
-        self.state = State.IDLE
         self.schema = ""
-        self._channel = channel
+        self._state = State.IDLE
         self._run = run
         self._linger = linger
         self._max_packet = max_packet
         self._on_idle = on_idle
         self._subscribers: list[Subscriber] = []
         self._failures = 0
+        self._turn = asyncio.Lock()  # held while the plugin is asked, its handler's clearing away included
         self._task: asyncio.Task[None] | None = None
         self._wait: asyncio.TimerHandle | None = None
         self._deserted: asyncio.TimerHandle | None = None
@@ -118,64 +119,56 @@ class Broadcast:
     async def stop(self) -> None:
         """End the stream, for good. Returns when the plugin is no longer asked."""
         self._move(Event.UNWANTED)
-        if self._deserted is not None:
-            self._deserted.cancel()
-        if self._task is not None:
-            await asyncio.wait({self._task})
+        async with self._turn:
+            pass
 
     def _move(self, event: Event) -> None:
-        state = NEXT.get((self.state, event))
+        state = NEXT.get((self._state, event))
         if state is None:
             return
-        self.state = state
+        self._state = state
         if self._wait is not None:
             self._wait.cancel()
         match state:
             case State.RUNNING:
-                self._start()
+                self._cancel_run()
+                self._task = asyncio.create_task(self._attempt(), name=f"stream {self.channel}")
             case State.WAITING:
                 loop = asyncio.get_running_loop()
                 self._wait = loop.call_later(wait_seconds(self._failures), self._move, Event.DUE)
             case State.IDLE:
-                self._end()
+                self._cancel_run()
+                if not self._subscribers:
+                    self._forget()
 
-    def _start(self) -> None:
-        previous = self._task
-        self._cancel(previous)
-        self._task = asyncio.create_task(self._attempt(previous), name=f"stream {self._channel}")
-
-    def _end(self) -> None:
-        self._cancel(self._task)
-        if self._task is None or self._task.done():
-            self._tell_if_idle()
-        else:
-            self._task.add_done_callback(lambda _: self._tell_if_idle())
-
-    def _cancel(self, task: asyncio.Task[None] | None) -> None:
+    def _cancel_run(self) -> None:
         # One that ends by itself says so from inside, and is done in a moment.
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
 
-    def _tell_if_idle(self) -> None:
-        if self.state is State.IDLE and not self._subscribers:
-            self._on_idle()
+    def _forget(self) -> None:
+        if self._deserted is not None:
+            self._deserted.cancel()
+        self._on_idle(self)
 
-    async def _attempt(self, previous: asyncio.Task[None] | None) -> None:
+    async def _attempt(self) -> None:
         """Run the stream once. The plugin is asked only when it no longer runs the one before."""
-        if previous is not None:
-            await asyncio.wait({previous})
-        self.schema = ""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            await self._pass_on_all()
-        except Exception as error:
-            self._failures = failures_in_a_row(self._failures, loop.time() - began)
-            self._tell_of_failure(error)
-            self._move(Event.FAILED)
-        else:
-            self._failures = 0
-            self._move(Event.FINISHED)
+        async with self._turn:
+            self.schema = ""
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            event = Event.FINISHED
+            try:
+                await self._pass_on_all()
+                self._failures = 0
+            except NotImplementedByPlugin as error:
+                self._tell(logging.WARNING, "there is no stream: %s", error)
+            except Exception as error:
+                self._failures = failures_in_a_row(self._failures, loop.time() - began)
+                self._tell_of_failure(error)
+                event = Event.FAILED
+        if asyncio.current_task() is self._task:
+            self._move(event)
 
     async def _pass_on_all(self) -> None:
         callee = self.source.callee
@@ -211,12 +204,12 @@ class Broadcast:
 
     def _tell_of_failure(self, error: Exception) -> None:
         if not isinstance(error, GraftageError):
-            _log.exception("streaming %s broke off", self._channel)
+            _log.exception("streaming %s broke off", self.channel)
         elif self._failures == 1:
             self._tell(logging.WARNING, "the stream failed, and is tried again: %s", error)
         else:
             self._tell(logging.DEBUG, "the stream failed again: %s", error)
 
     def _tell(self, level: int, text: str, error: Exception) -> None:
-        extra = {"plugin_id": self.source.callee.plugin_id, "channel": str(self._channel)}
+        extra = {"plugin_id": self.source.callee.plugin_id, "channel": str(self.channel)}
         _log.log(level, text, error, extra=extra)

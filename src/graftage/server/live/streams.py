@@ -123,6 +123,8 @@ class Streams:
         asked = await self._ask(self._plugins.subscribe_stream, text, data, user)
         if isinstance(asked, Refusal):
             return asked
+        if self._is_closed:
+            return INTERNAL
         channel, source, answer = asked
         initial = self._packet(channel, answer.data) if answer.data else None
         broadcast = self._broadcasts.get(channel)
@@ -133,7 +135,7 @@ class Streams:
                 self._plugins.run_stream,
                 linger=self.options.linger,
                 max_packet=self.options.queue.characters,
-                on_idle=partial(self._broadcasts.pop, channel),
+                on_idle=self._forget,
             )
         broadcast.join(subscriber)
         return Subscription(opening(initial, broadcast.schema), partial(broadcast.leave, subscriber))
@@ -181,6 +183,10 @@ class Streams:
         except WireError as error:
             _log.warning("channel %s: what the plugin answered is not sent: %s", channel, error)
             return None
+
+    def _forget(self, broadcast: Broadcast) -> None:
+        if self._broadcasts.get(broadcast.channel) is broadcast:
+            del self._broadcasts[broadcast.channel]
 
     async def _look_at_settings(self) -> None:
         while True:

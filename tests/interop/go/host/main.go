@@ -1,8 +1,9 @@
 // A host of protocol version 1 on the public modules, for tests of our plugins.
 //
-//	host COMMAND [ARGUMENT …] < requests
+//	host [-automtls] [-mux] COMMAND [ARGUMENT …] < requests
 //
-// Launches COMMAND as a plugin, sends each line of its standard input as one DatasourceRequest (protobuf
+// With the flags, it asks for TLS with certificates made for this run, and for one connection that carries all
+// others, if its version of go-plugin can. Launches COMMAND as a plugin, sends each line of its standard input as one DatasourceRequest (protobuf
 // JSON), and prints one JSON object a line: first {"started":…}, then an answer or an error for each
 // request, and last how long stopping took and whether the process was gone after it.
 package main
@@ -11,9 +12,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"time"
 
@@ -33,12 +36,25 @@ func say(l line) {
 	fmt.Println(string(text))
 }
 
-func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: host COMMAND [ARGUMENT ...] < requests")
+// require switches on what old versions of go-plugin do not have.
+func require(config *plugin.ClientConfig, option string) {
+	field := reflect.ValueOf(config).Elem().FieldByName(option)
+	if !field.IsValid() {
+		fmt.Fprintln(os.Stderr, "this go-plugin has no "+option)
 		os.Exit(2)
 	}
-	client := plugin.NewClient(&plugin.ClientConfig{
+	field.SetBool(true)
+}
+
+func main() {
+	autoMTLS := flag.Bool("automtls", false, "TLS with certificates made for this run")
+	mux := flag.Bool("mux", false, "one connection that carries all others")
+	flag.Parse()
+	if flag.NArg() < 1 {
+		fmt.Fprintln(os.Stderr, "usage: host [-automtls] [-mux] COMMAND [ARGUMENT ...] < requests")
+		os.Exit(2)
+	}
+	config := &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion:  1,
 			MagicCookieKey:   "grafana_plugin_type",
@@ -47,11 +63,18 @@ func main() {
 		Plugins: map[string]plugin.Plugin{
 			"interop-datasource": &datasource.DatasourcePluginImpl{},
 		},
-		Cmd:              exec.Command(os.Args[1], os.Args[2:]...),
+		Cmd:              exec.Command(flag.Arg(0), flag.Args()[1:]...),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		Logger:           hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true}),
 		StartTimeout:     20 * time.Second,
-	})
+	}
+	if *autoMTLS {
+		require(config, "AutoMTLS")
+	}
+	if *mux {
+		require(config, "GRPCBrokerMultiplex")
+	}
+	client := plugin.NewClient(config)
 	status := run(client)
 	began := time.Now()
 	client.Kill()

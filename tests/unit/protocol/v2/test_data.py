@@ -6,8 +6,10 @@ import pytest
 
 from graftage.backend.context import PluginContext
 from graftage.backend.query import Chunk, FrameFormat, Query, QueryRequest, Result, TimeRange
+from graftage.errors import WireError
 from graftage.protocol.pb import backend_v2_pb2 as pb
 from graftage.protocol.v2.data import (
+    MOST_RESULTS,
     decode_chunk,
     decode_query_request,
     decode_query_response,
@@ -119,6 +121,12 @@ def test_of_two_results_for_a_query_the_later_counts_for_us_and_for_protobuf() -
 def test_results_come_in_the_order_of_their_ref_ids() -> None:
     message = encode_query_response(Result(name) for name in "CAB")
     assert [result.ref_id for result in decode_query_response(message)] == ["A", "B", "C"]
+
+
+def test_an_answer_of_too_many_results_is_refused() -> None:
+    entries = b"".join(b"\x0a\x08\x0a\x06%06d" % number for number in range(MOST_RESULTS + 1))
+    with pytest.raises(WireError, match="more than 250,000 results"):
+        decode_query_response(entries)
 
 
 def test_an_answer_without_frames_has_none_and_not_that_of_version_1() -> None:
