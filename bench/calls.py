@@ -15,12 +15,12 @@ from bench.number import Number
 from examples.demo.server import Server, running_server
 from graftage.backend.context import DataSourceSettings, context_of
 from graftage.backend.query import Query, QueryRequest, TimeRange
-from graftage.cli.show import read_answer
+from graftage.cli.answer import read_answer, series_of
 from graftage.protocol.v1.request import encode_request
 
 PLUGIN_FOLDER = Path(__file__).parent / "plugin"
 PLUGIN_ID = "bench-datasource"
-PATH = "/api/tsdb/query"
+PATH = "/api/ds/query"
 SPAN = ("1555324640000", "1555328240000")
 
 WARM_UP = 200  # calls; both sides import and allocate on the first ones
@@ -52,7 +52,9 @@ async def calls() -> list[Number]:
     with running_server(PLUGIN_FOLDER) as server:
         pid = server.plugin(PLUGIN_ID)["pid"]
         body = {"name": "bench", "type": PLUGIN_ID, "access": "proxy"}
-        place = _Place(server, listening_socket(pid), server.post("/api/datasources", body)["id"])
+        place = _Place(
+            server, listening_socket(pid), server.post("/api/datasources", body)["datasource"]["uid"]
+        )
         # First of all, while the server has nothing in hand that it could use again.
         memory = await _memory(place)
         return [
@@ -70,7 +72,7 @@ class _Place:
 
     server: Server
     socket: str
-    data_source_id: int
+    uid: str
 
     def http(self, size: Size) -> bytes:
         return json.dumps({"from": SPAN[0], "to": SPAN[1], "queries": [self._model(size)]}).encode()
@@ -81,7 +83,7 @@ class _Place:
         return encode_request(
             QueryRequest(
                 TimeRange(int(SPAN[0]), int(SPAN[1]), *SPAN),
-                context_of(DataSourceSettings(self.data_source_id, 1, "bench", PLUGIN_ID)),
+                context_of(DataSourceSettings(1, 1, "bench", PLUGIN_ID, uid=self.uid)),
                 (Query("A", model),),
             )
         )
@@ -93,7 +95,7 @@ class _Place:
     def _model(self, size: Size) -> dict[str, object]:
         return {
             "refId": "A",
-            "datasourceId": self.data_source_id,
+            "datasource": {"uid": self.uid, "type": PLUGIN_ID},
             "series": size.series,
             "points": size.points,
         }
@@ -164,7 +166,9 @@ async def _prepare(place: _Place, size: Size, ours: Load, theirs: Bare) -> None:
     message = await theirs.answer()
     answer = read_answer(place.server.http.post(PATH, content=place.http(size), headers=_JSON).content)
     direct = [[(point.value, point.timestamp) for point in one.points] for one in message.results[0].series]
-    if [list(one.points) for one in answer.results["A"].series or ()] != direct or len(direct) != size.series:
+    shown = [one for frame in answer.results["A"].frames for one in series_of(frame)]
+    points = [list(zip(one.values, one.times, strict=True)) for one in shown]
+    if points != direct or len(direct) != size.series:
         raise RuntimeError(f"{size}: the answer over HTTP is not what the plugin says to a bare client")
 
 

@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from support import go
+
 
 @pytest.fixture(scope="session", autouse=True)
 def processes_heed_signals() -> None:
@@ -16,3 +18,25 @@ def processes_heed_signals() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need Go programs come last: these are built while the other tests run."""
+    items.sort(key=_needs_go)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.collectonly and any(map(_needs_go, session.items)):
+        go.start_builds()
+
+
+def pytest_unconfigure() -> None:
+    go.cancel_builds()
+
+
+def _needs_go(item: pytest.Item) -> bool:
+    """Does its module use something of `support.go`?"""
+    module = item.getparent(pytest.Module)
+    names = vars(module.obj).values() if module else ()
+    return any(getattr(name, "__module__", "") == go.__name__ for name in names)

@@ -15,8 +15,8 @@ HOUR_MS = 3_600_000
 class Question:
     """One query.
 
-    path: where the plugin asks the backend. expected: of each frame that the backend's reply becomes, the
-    name, what its fields are called, or its values, column by column.
+    path: where the plugin asks the backend. expected: of each frame that the backend's reply becomes, what
+    its fields are called, and its values, column by column.
     """
 
     title: str
@@ -54,7 +54,7 @@ def questions() -> tuple[Question, ...]:
             "/query",
             lambda reply: [
                 {
-                    "name": one["target"],
+                    "fields": ["time", one["target"]],
                     "values": [
                         [time for _, time in one["datapoints"]],
                         [value for value, _ in one["datapoints"]],
@@ -87,9 +87,8 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
 
 def _shown(frame: Mapping[str, Any]) -> Mapping[str, Any]:
     """A frame by what is expected of it."""
-    schema = frame["schema"]
-    fields = [field["name"] for field in schema["fields"]]
-    return {"name": schema.get("name", ""), "fields": fields, "values": frame["data"]["values"]}
+    fields = [field["name"] for field in frame["schema"]["fields"]]
+    return {"fields": fields, "values": frame["data"]["values"]}
 
 
 def _short(value: object) -> str:

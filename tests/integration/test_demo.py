@@ -99,7 +99,7 @@ def test_it_stays_up_until_it_is_told_to_stop(tmp_path: Path, number: signal.Sig
             headers={"Content-Type": "application/json"},
             trust_env=False,
         )
-        assert answer.json()["results"]["A"]["frames"][0]["schema"]["name"] == "solar.power"
+        assert answer.json()["results"]["A"]["frames"][0]["schema"]["fields"][1]["name"] == "solar.power"
         process.send_signal(number)
         rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -147,9 +147,8 @@ def test_the_check_of_an_answer_can_fail(question: Question) -> None:
 
 
 def as_frame(expected: Mapping[str, Any]) -> dict[str, Any]:
-    fields = [{"name": name} for name in expected.get("fields", ())]
-    schema = {"name": expected.get("name", ""), "fields": fields}
-    return {"schema": schema, "data": {"values": expected["values"]}}
+    fields = [{"name": name} for name in expected["fields"]]
+    return {"schema": {"fields": fields}, "data": {"values": expected["values"]}}
 
 
 def test_the_backend_is_gone_with_its_block() -> None:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,6 +195,27 @@ class TestGoPluginInOurHost:
         assert status.code == 3
 
 
+@pytest.mark.parametrize(
+    ("era", "options"),
+    [
+        ("grafana6", {"auto_mtls": True}),
+        ("current", {"auto_mtls": True}),
+        ("current", {"multiplex": True}),
+        ("current", {"auto_mtls": True, "multiplex": True}),
+    ],
+)
+async def test_a_go_plugin_answers_whatever_is_between(era: str, options: dict[str, bool]) -> None:
+    async with launch(
+        build(era) / "plugin",
+        plugin_id="interop-datasource",
+        options=LaunchOptions(**options),
+        logger=logging.getLogger("plugin"),
+    ) as running:
+        result = await only(running, {"do": "large", "bytes": 100_000_000})
+        ((cell,),) = result.tables[0].rows()
+        assert cell == "x" * 100_000_000
+
+
 async def test_a_go_plugin_is_gone_soon_after_the_block_ends(programs: Path, era: str) -> None:
     async with launch(
         programs / "plugin", plugin_id="go", options=LaunchOptions(), logger=logging.getLogger("plugin")
@@ -224,6 +245,14 @@ serve(Squares)
 """
 
 
+# What hosts of each era can ask for.
+CAN: dict[str, list[list[str]]] = {
+    "old": [],
+    "grafana6": [["-automtls"]],
+    "current": [["-automtls"], ["-mux"], ["-automtls", "-mux"]],
+}
+
+
 class TestPythonPluginUnderAGoHost:
     @pytest.fixture
     def script(self, tmp_path: Path) -> Path:
@@ -232,7 +261,9 @@ class TestPythonPluginUnderAGoHost:
         path.chmod(0o755)
         return path
 
-    def run(self, programs: Path, script: Path, *models: dict[str, object]) -> list[dict[str, object]]:
+    def run(
+        self, programs: Path, script: Path, *models: dict[str, object], flags: Sequence[str] = ()
+    ) -> list[dict[str, object]]:
         """What the Go host printed for a request with one query for each model."""
         lines = "".join(
             json.dumps(
@@ -246,7 +277,12 @@ class TestPythonPluginUnderAGoHost:
             for model in models
         )
         done = subprocess.run(
-            [programs / "host", script], input=lines, capture_output=True, text=True, timeout=60, check=False
+            [programs / "host", *flags, script],
+            input=lines,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         self.log = done.stderr
@@ -264,6 +300,17 @@ class TestPythonPluginUnderAGoHost:
         assert stopped["exited"] is True
         # The oldest host gives a quarter of a second and then kills; later ones ask first.
         assert float(str(stopped["stopped"])) < 2.0
+
+    @pytest.mark.parametrize("flags", [["-automtls"], ["-mux"], ["-automtls", "-mux"]], ids=" ".join)
+    def test_answers_whatever_the_host_puts_between(
+        self, programs: Path, script: Path, era: str, flags: list[str]
+    ) -> None:
+        if flags not in CAN[era]:
+            pytest.skip("go-plugin of this era cannot ask for it")
+        started, answer, stopped = self.run(programs, script, {}, flags=flags)
+        assert started == {"started": True}
+        assert [result["refId"] for result in answer["answer"]["results"]] == ["A"]  # type: ignore[index,call-overload]
+        assert stopped["exited"] is True
 
     def test_an_error_is_that_of_its_query(self, programs: Path, script: Path) -> None:
         _, answer, _ = self.run(programs, script, {"error": "no such square"})

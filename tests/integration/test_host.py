@@ -278,7 +278,7 @@ async def test_settings_reach_the_plugin_s_environment_and_no_log(plugins, tmp_p
     environment = dict(line.partition("=")[::2] for line in place.read_text().splitlines())
     assert environment["GF_PLUGIN_API_KEY"] == "s3cr3t"
     assert environment["EXTRA"] == "1"
-    assert (environment["GF_VERSION"], environment["GF_EDITION"]) == ("7.5.5", "Open Source")
+    assert (environment["GF_VERSION"], environment["GF_EDITION"]) == ("12.0.0", "Open Source")
     assert "GF_PLUGIN_PATH" not in environment
     assert "s3cr3t" not in caplog.text
     assert "s3cr3t" not in repr(running.statuses())
@@ -288,7 +288,7 @@ def test_a_variable_of_the_host_wins_over_a_setting_unless_it_is_empty():
     options = HostOptions(plugin_settings={"a": {"one": "set", "two": "set", "id": "a"}})
     host_environment = {"GF_PLUGIN_ONE": "inherited", "GF_PLUGIN_TWO": ""}
     assert plugin_variables("a", options, host_environment) == {
-        "GF_VERSION": "7.5.5",
+        "GF_VERSION": "12.0.0",
         "GF_EDITION": "Open Source",
         "GF_PLUGIN_ONE": "inherited",
         "GF_PLUGIN_TWO": "set",

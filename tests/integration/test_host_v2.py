@@ -107,7 +107,7 @@ async def test_a_plugin_is_told_of_its_host_with_each_call(tmp_path: Path) -> No
         (frame,) = frames_of(await ask(host))
     version, agent, limit = frame.fields[0].values.tolist()
     assert (version, limit) == ("1.2.3", "1000000")
-    assert agent.startswith("Grafana/7.5.5 (linux; ")
+    assert agent.startswith("Grafana/12.0.0 (linux; ")
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,15 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from graftage.server.websocket_protocol import MESSAGE_LIMIT
+
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
+    app: ASGIApp,
+    *,
+    http: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+    ws: type[asyncio.Protocol] | Literal["none"] = "none",
 ) -> AsyncIterator[str]:
     """Serve on a free port of this machine; yields ``127.0.0.1:port``.
 
@@ -24,7 +29,8 @@ async def serving(
     config = uvicorn.Config(
         app,
         http=http,
-        ws="none",
+        ws=ws,
+        ws_max_size=MESSAGE_LIMIT,
         lifespan="off",
         interface="asgi3",
         log_config=None,

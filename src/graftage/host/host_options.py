@@ -32,7 +32,8 @@ class HostOptions:
 
     plugin_settings: by plugin id, what the plugin finds in its environment as ``GF_PLUGIN_<KEY>``. May hold
     secrets. output_folder: where files with all that a plugin writes are kept, for each by its id; None for
-    nowhere. version, edition: which Grafana a plugin is told that it runs in. app_url: where people reach the
+    nowhere. version, edition: which Grafana a plugin is told that it runs in: one that knows all that plugins
+    can do, as older ones are spared some types of data. app_url: where people reach the
     host, if that is known. grafana_config: further settings for all plugins, by their `GF_` names; they come
     with each call of protocol version 2.
     """
@@ -41,7 +42,7 @@ class HostOptions:
     back_off: BackOff = field(default_factory=BackOff)
     plugin_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     output_folder: Path | None = None
-    version: str = "7.5.5"
+    version: str = "12.0.0"
     edition: str = "Open Source"
     app_url: str = ""
     grafana_config: Mapping[str, str] = field(default_factory=lambda: USUAL_CONFIG, repr=False)

@@ -28,7 +28,13 @@ from graftage.host.standing import SETTLE_SECONDS, first_of, stand_beside, until
 from graftage.host.stopping import stop, terminate
 from graftage.protocol.certificate import make_identity, to_pem
 from graftage.protocol.environment import plugin_environment
-from graftage.protocol.handshake import Handshake, MalformedHandshake, parse_handshake, quoted
+from graftage.protocol.handshake import (
+    Handshake,
+    MalformedHandshake,
+    UnfitHandshake,
+    parse_handshake,
+    quoted,
+)
 from graftage.protocol.log_record import read_log_line
 
 __all__ = ["LaunchOptions", "RunningPlugin", "StartFailed", "launch"]
@@ -145,8 +151,6 @@ async def launch(
         stack.callback(process.kill)  # a start that fails or is cancelled ends here, a good end before this
         try:
             handshake = await _read_handshake(process, output.announcement, options, deadline - loop.time())
-            if path := connection.socket_path(handshake):
-                process.remove_at_end(path)
             link = await stack.enter_async_context(
                 open_link(
                     handshake,
@@ -223,7 +227,20 @@ async def _read_handshake(
         raise MalformedHandshake("it closed its stdout without a handshake line; nothing was read")
     if len(line) >= FIRST_LINE_BYTES:
         raise MalformedHandshake(f"expected a handshake, got a first line of 64 KiB or more: {quoted(line)}")
-    return parse_handshake(line, offered=OFFERED_VERSIONS, tls=options.auto_mtls, multiplex=options.multiplex)
+    try:
+        handshake = parse_handshake(
+            line, offered=OFFERED_VERSIONS, tls=options.auto_mtls, multiplex=options.multiplex
+        )
+    except UnfitHandshake as error:
+        _remove_socket_at_end(process, error.handshake)
+        raise
+    _remove_socket_at_end(process, handshake)
+    return handshake
+
+
+def _remove_socket_at_end(process: PluginProcess, handshake: Handshake) -> None:
+    if path := connection.socket_path(handshake):
+        process.remove_at_end(path)
 
 
 async def _start_failed(

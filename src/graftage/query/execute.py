@@ -17,6 +17,9 @@ from graftage.errors import CallFailed, GraftageError, PluginTimeout
 
 CALL_FAILED: Final = "Metric request error"
 
+# Data sources, of one request. A request that names hundreds shall not keep others from being answered.
+MOST_AT_ONCE: Final = 8
+
 # The gRPC status of a plugin whose own deadline passed; for the caller that is the same as ours.
 _DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 
@@ -49,17 +52,21 @@ class Answer:
 
 
 async def execute(requests: Sequence[QueryRequest], *, ask: Ask, timeout: float) -> Answer:
-    """Ask the plugin of each request, all at once, `timeout` seconds each at most.
+    """Ask the plugin of each request, MOST_AT_ONCE of them at a time, `timeout` seconds each at most.
 
     Cancelling this cancels every call.
     """
     if len(requests) == 1:
-        outcomes = [await _outcome(requests[0], ask, timeout)]
-    else:
-        async with asyncio.TaskGroup() as calls:
-            tasks = [calls.create_task(_outcome(request, ask, timeout)) for request in requests]
-        outcomes = [task.result() for task in tasks]
-    return _answer(outcomes)
+        return _answer([await _outcome(requests[0], ask, timeout)])
+    turns = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def in_turn(request: QueryRequest) -> _Outcome:
+        async with turns:
+            return await _outcome(request, ask, timeout)
+
+    async with asyncio.TaskGroup() as calls:
+        tasks = [calls.create_task(in_turn(request)) for request in requests]
+    return _answer([task.result() for task in tasks])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +109,16 @@ def _results(outcome: _Outcome) -> Sequence[Result]:
     """What a call answered; for one that failed, its error under each `ref_id` that was asked."""
     if outcome.failure is None:
         return outcome.results
-    error = str(outcome.failure)
-    return [Result(query.ref_id, error=error) for query in outcome.request.queries]
+    failure = outcome.failure
+    return [
+        Result(
+            query.ref_id,
+            error=str(failure),
+            status=504 if _too_late(failure) else 500,
+            error_source=failure.error_source if isinstance(failure, CallFailed) else "",
+        )
+        for query in outcome.request.queries
+    ]
 
 
 def _too_late(failure: GraftageError) -> bool:

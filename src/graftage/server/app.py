@@ -13,6 +13,7 @@ from time import perf_counter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from graftage.errors import GraftageError
 from graftage.server.answers import crashed, explain, not_found
@@ -29,6 +30,9 @@ def build_app(routes: Iterable[Route], *, metrics: Metrics) -> ASGIApp:
     table = RouteTable(routes)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await _talk(table, WebSocket(scope, receive, send))
+            return
         if scope["type"] != "http":
             raise ValueError(f"this server speaks HTTP; it cannot answer {scope['type']!r}")
         started = perf_counter()
@@ -76,6 +80,15 @@ async def _response(handler: Handler, request: Request) -> Response:
     except Exception:
         _log.exception("%s %s failed", request.method, request.url.path)
         return crashed()
+
+
+async def _talk(table: RouteTable, socket: WebSocket) -> None:
+    found = table.match(socket.scope["raw_path"].decode("latin-1"))
+    if found is None or found.route.socket is None:
+        await socket.send_denial_response(not_found())
+        return
+    socket.scope["path_params"] = found.parameters
+    await found.route.socket(socket)
 
 
 def _nowhere(path: str, method: str, *, known: bool) -> Response:

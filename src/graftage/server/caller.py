@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from graftage.backend.context import User
 
@@ -13,6 +13,6 @@ from graftage.backend.context import User
 ANYBODY: Final = User(role="Admin")
 
 
-def caller(request: Request) -> User | None:
+def caller(request: HTTPConnection) -> User | None:
     """The user behind a request, as plugins get to know it."""
     return ANYBODY

@@ -15,8 +15,10 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 Handler = Callable[[Request], Awaitable[Response]]
+SocketHandler = Callable[[WebSocket], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Route:
     pattern: segments between slashes; ``:name`` stands for one, percent-decoded, ``*`` at the end for all
     that follow, as they were sent. handlers: the method ``*`` is any. exact: a trailing slash is not
     accepted. bare: the answer is somebody else's, so that caching it is not the server's to decide. caches:
-    the handler says itself how its answers may be cached.
+    the handler says itself how its answers may be cached. socket: who talks to a WebSocket opened there.
     """
 
     pattern: str
@@ -34,6 +36,7 @@ class Route:
     exact: bool = False
     bare: bool = False
     caches: bool = False
+    socket: SocketHandler | None = None
 
     def handler(self, method: str) -> Handler | None:
         found = self.handlers.get(method)

@@ -20,10 +20,12 @@ from starlette.types import ASGIApp
 
 from graftage import __version__
 from graftage.backend.context import DataSourceSettings
+from graftage.backend.query import QueryRequest, Result
 from graftage.config import Settings
 from graftage.errors import SettingsError
-from graftage.host.discovery import InstalledPlugin, discover
+from graftage.host.discovery import Discovery, InstalledPlugin, discover
 from graftage.host.host import Host, HostOptions
+from graftage.host.host_query import HostQueryService
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.server.app import build_app
 from graftage.server.body import DEFAULT_LIMIT
@@ -31,11 +33,14 @@ from graftage.server.callee import Callees
 from graftage.server.caller import caller
 from graftage.server.http_protocol import HttpProtocol
 from graftage.server.listening import BACKLOG, listen, url_of
+from graftage.server.live.streams import Streams
 from graftage.server.metrics import Metrics, PluginBuild
+from graftage.server.other_sources import other_sources
 from graftage.server.routes import (
     data_sources,
     health,
     index,
+    live,
     plugin_health,
     plugins,
     proxy,
@@ -43,10 +48,12 @@ from graftage.server.routes import (
     resources,
 )
 from graftage.server.routes import metrics as metrics_routes
+from graftage.server.websocket_protocol import MESSAGE_LIMIT, WebSocketProtocol
 from graftage.store.data_folder import Store, open_store
 from graftage.store.database import check_database
 
-# What clients and plugins are told: they choose by it how to speak, and we answer as this one does.
+# What clients are told: they choose by it how to speak, and we answer as this one does. Plugins are told of a
+# younger one, see `HostOptions`.
 REPORTED_VERSION = "7.5.5"
 
 # How long requests that are under way may take when the server is asked to stop. After that they are cut off,
@@ -81,19 +88,22 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
         discovery = discover(settings.plugin_folders)
         _tell_what_was_found(settings, discovery.plugins)
         async with (
-            Host(discovery.plugins, _host_options(settings), problems=discovery.problems) as host,
+            _host(settings, store, discovery) as host,
             proxy.connections() as transport,
+            Streams(host, _callees(store, host)) as streams,
         ):
             url = url_of(listener, settings.address)
             logger.info("serving at %s", url, extra={"data": str(settings.data)})
-            app = make_app(settings, store, host, transport)
-            server = _Server(_uvicorn_config(app), ready=lambda: announce(url))
+            app = make_app(settings, store, host, transport, streams)
+            server = _Server(_uvicorn_config(app), ready=lambda: announce(url), stopping=streams.close)
             signals.on_stop(server.stop)
             await server.serve(sockets=[listener])
     logger.info("stopped")
 
 
-def make_app(settings: Settings, store: Store, host: Host, transport: httpx.AsyncBaseTransport) -> ASGIApp:
+def make_app(
+    settings: Settings, store: Store, host: Host, transport: httpx.AsyncBaseTransport, streams: Streams
+) -> ASGIApp:
     """Every route, each with what it needs. transport: for calls to the servers behind data sources."""
     metrics = Metrics(
         reported_version=REPORTED_VERSION,
@@ -101,7 +111,7 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
         plugins=[PluginBuild(plugin.id, plugin.type, plugin.json.info.version) for plugin in host.installed],
     )
 
-    callees = Callees(store.data_sources.find, store.data_sources.find_uid, host.installed)
+    callees = _callees(store, host)
     return build_app(
         [
             *index.routes(statuses=host.statuses),
@@ -121,6 +131,7 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
                 plugins=host, callees=callees, caller=caller, seconds=settings.query_timeout
             ),
             *resources.routes(plugins=host, callees=callees, caller=caller, seconds=settings.query_timeout),
+            *live.routes(streams=streams, caller=caller),
             *plugins.routes(host),
             *proxy.routes(
                 data_source=store.data_sources.find,
@@ -132,6 +143,10 @@ def make_app(settings: Settings, store: Store, host: Host, transport: httpx.Asyn
         ],
         metrics=metrics,
     )
+
+
+def _callees(store: Store, host: Host) -> Callees:
+    return Callees(store.data_sources.find, store.data_sources.find_uid, host.installed)
 
 
 class _Sources:
@@ -152,6 +167,22 @@ class _Sources:
         return found.settings() if found else None
 
 
+def _host(settings: Settings, store: Store, discovery: Discovery) -> Host:
+    async def ask(
+        plugin_id: str, request: QueryRequest, *, timeout: float, chain: tuple[str, ...]
+    ) -> tuple[Result, ...]:
+        return await host.query(plugin_id, request, timeout=timeout, chain=chain)
+
+    ask_other = other_sources(store.data_sources.find_uid, ask, seconds=settings.query_timeout)
+    host: Host = Host(
+        discovery.plugins,
+        _host_options(settings),
+        problems=discovery.problems,
+        host_query=HostQueryService(ask_other),
+    )
+    return host
+
+
 def _host_options(settings: Settings) -> HostOptions:
     return HostOptions(
         launch=LaunchOptions(
@@ -166,7 +197,6 @@ def _host_options(settings: Settings) -> HostOptions:
         ),
         plugin_settings={plugin_id: one.values for plugin_id, one in settings.plugin.items()},
         output_folder=settings.plugin_output,
-        version=REPORTED_VERSION,
     )
 
 
@@ -222,7 +252,10 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpProtocol,
-        ws="none",
+        ws=WebSocketProtocol,
+        ws_max_size=MESSAGE_LIMIT,
+        ws_ping_interval=None,  # clients of live data have pings of their own
+        ws_per_message_deflate=False,  # as in Grafana: small messages, many of them
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -236,11 +269,17 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, leaving signals to us and saying when it is ready."""
+    """uvicorn, leaving signals to us and saying when it is ready.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    stopping: called when it is asked to stop, to end what would last for ever.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # a generator there
         return nullcontext()
@@ -250,6 +289,7 @@ class _Server(uvicorn.Server):
         self._ready()
 
     def stop(self) -> None:
+        self._stopping()
         self.should_exit = True
 
 

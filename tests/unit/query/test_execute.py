@@ -8,7 +8,7 @@ import pytest
 from graftage.backend.context import DataSourceSettings, context_of
 from graftage.backend.query import Query, QueryRequest, Result, TimeRange
 from graftage.errors import CallFailed, GraftageError, NotFound, PluginTimeout, PluginUnavailable
-from graftage.query.execute import CALL_FAILED, Answer, execute
+from graftage.query.execute import CALL_FAILED, MOST_AT_ONCE, Answer, execute
 
 
 class Plugins:
@@ -144,3 +144,39 @@ async def test_the_log_keeps_the_beginning_of_a_long_error_only(caplog: pytest.L
     assert answer.results["A"].error == words
     (record,) = caplog.records
     assert len(record.getMessage()) < 3000
+
+
+async def test_of_many_data_sources_some_wait_for_their_turn() -> None:
+    asked: list[str] = []
+    go_on = asyncio.Event()
+
+    async def ask(plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
+        asked.append(plugin_id)
+        if len(asked) == MOST_AT_ONCE:
+            asyncio.get_running_loop().call_soon(go_on.set)
+        await go_on.wait()
+        assert len(asked) >= MOST_AT_ONCE
+        return (Result(plugin_id),)
+
+    requests = [request_to("p" * count, "p" * count) for count in range(1, MOST_AT_ONCE + 4)]
+    task = asyncio.ensure_future(execute(requests, ask=ask, timeout=1))
+    while not asked:
+        await asyncio.sleep(0)
+    assert len(asked) == MOST_AT_ONCE
+    assert len((await task).results) == len(requests)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "source"),
+    [
+        (CallFailed("UNKNOWN", "no", error_source="downstream"), 500, "downstream"),
+        (CallFailed("DEADLINE_EXCEEDED", "no"), 504, ""),
+        (PluginTimeout("no"), 504, ""),
+        (PluginUnavailable("no"), 500, ""),
+    ],
+)
+async def test_a_failed_call_has_a_status_and_says_whose_fault_it_is(
+    failure: GraftageError, status: int, source: str
+) -> None:
+    result = (await ask_one(failure)).results["A"]
+    assert (result.status, result.error_source) == (status, source)

@@ -205,3 +205,18 @@ def test_a_query_brings_its_type_and_may_bring_its_own_range() -> None:
 def test_every_query_of_grafana_7_names_its_data_source_by_id(second: str) -> None:
     with pytest.raises(BadRequest, match=r"^Query missing data source ID$"):
         planned(f'[{{"datasourceId":1}},{second}]', how=plan_by_id)
+
+
+def test_over_the_route_of_grafana_7_a_type_stays_in_the_model() -> None:
+    (request,) = planned('[{"datasourceId":1,"queryType":"search"}]')
+    (query,) = request.queries
+    assert query.query_type == ""
+    assert '"queryType":"search"' in query.json
+
+
+def test_each_data_source_gets_the_headers_that_are_for_it() -> None:
+    queries = read_json('[{"datasourceId":1},{"refId":"B","datasourceId":2}]')
+    assert isinstance(queries, list)
+    asked = Asked("1", "2", queries, headers=lambda source: {"http_For": source.uid})
+    requests = plan(asked, sources=SOURCES, now=NOW)
+    assert [request.headers for request in requests] == [{"http_For": "one"}, {"http_For": "two"}]

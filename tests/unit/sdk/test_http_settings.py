@@ -112,7 +112,8 @@ def test_what_is_to_be_forwarded_is_read():
 WRONG = {
     "basicAuth": "yes", "timeout": "30", "dialTimeout": True, "httpKeepAlive": [],
     "httpTLSHandshakeTimeout": {}, "httpExpectContinueTimeout": "1", "httpIdleConnTimeout": "90",
-    "httpMaxConnsPerHost": "7", "httpMaxIdleConns": 1.5, "httpMaxIdleConnsPerHost": "8", "tlsAuth": "true", "tlsAuthWithCACert": 1,
+    "httpMaxConnsPerHost": "7", "httpMaxIdleConns": 1.5, "httpMaxIdleConnsPerHost": "8",
+    "tlsAuth": "true", "tlsAuthWithCACert": 1,
     "tlsSkipVerify": "no", "serverName": 5, "httpHeaderName1": 5, "sigV4Auth": "on",
     "enableSecureSocksProxy": "true", "oauthPassThru": 1, "keepCookies": "session", "url": 3,
 }  # fmt: skip

@@ -341,3 +341,19 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole() -> None:
     async with serving(app_of(plugin)) as address, httpx.AsyncClient() as http:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.get(f"http://{address}/api/datasources/1/resources/x")
+
+
+async def test_a_check_of_health_brings_the_cookies_that_its_data_source_names() -> None:
+    plugin = Plugin()
+    async with client_of(app_of(plugin)) as client:
+        headers = {"Cookie": "keep=1; drop=2", "X-Panel-Id": "7", "FromAlert": "true"}
+        await client.get("/api/datasources/1/health", headers=headers)
+    (asked,) = plugin.asked
+    assert isinstance(asked, HealthRequest)
+    assert asked.headers == {"Cookie": "keep=1", "http_X-Panel-Id": "7"}
+
+
+@pytest.mark.parametrize("path", ["/api/datasources/99/resources/x", "/api/plugins/nope/resources/x"])
+async def test_what_the_server_says_itself_about_a_resource_is_not_kept(path: str) -> None:
+    answer = await get(Plugin(), path)
+    assert answer.headers["cache-control"] == "no-cache"

@@ -351,3 +351,25 @@ async def test_a_query_without_a_data_source_is_refused_by_name() -> None:
             "traceID": "",
         },
     )
+
+
+@pytest.mark.parametrize("path", ["/api/tsdb/query", "/api/ds/query"])
+async def test_a_query_says_where_it_comes_from_but_brings_no_credentials(path: str) -> None:
+    host = Host()
+    async with client_of(app_of(host)) as client:
+        headers = {"X-Dashboard-Uid": "d", "Authorization": "Basic x", "Cookie": "session=1"}
+        await client.post(path, json=BODY, headers=headers)
+    (asked,) = host.requests
+    assert asked.headers == {"http_X-Dashboard-Uid": "d"}
+
+
+async def test_a_failed_call_is_told_as_frames_are_with_whose_fault_it_is() -> None:
+    failure = CallFailed("UNKNOWN", "no route to host", error_source="downstream")
+    response = await post(failing(failure), by_uid(), "/api/ds/query")
+    assert response.status_code == 500
+    assert response.json()["results"]["A"] == {
+        "error": "no route to host",
+        "errorSource": "downstream",
+        "status": 500,
+        "frames": [],
+    }

@@ -181,6 +181,53 @@ PLUGIN_FILES = {
 }
 
 
+BEFORE_HANDLER = "application/json; charset=UTF-8"
+USUAL_HEADERS = (
+    ("cache-control", "no-cache"),
+    ("expires", "-1"),
+    ("pragma", "no-cache"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "deny"),
+    ("x-xss-protection", "1; mode=block"),
+)
+HEALTHY = '{"message":"probe ok","status":"OK"}'
+GONE = '{"message":"Failed to call resource"}'
+EMPTY = "/api/datasources/1/resources/empty"
+EXITED = exchange("GET", "/api/datasources/1/resources/exit", 500, GONE)
+GARBLED = {"responses": {"A": {"error": "100% bad", "jsonMeta": "eyJhIjoxfQ==", "frames": ["QVJST1cx"]}}}
+BY_UID = {
+    "datasource": {"uid": "u"},
+    "probe": {
+        "response": {"results": [{"refId": "A", "series": [{"points": [{"timestamp": "5", "value": 2}]}]}]}
+    },
+    "refId": "A",
+}
+AS_FRAMES = (
+    '{"results":{"A":{"status":200,"frames":[{"schema":{"refId":"A","fields":['
+    '{"name":"time","type":"time","typeInfo":{"frame":"time.Time","nullable":true}},'
+    '{"name":"value","type":"number","typeInfo":{"frame":"float64","nullable":true}}]},'
+    '"data":{"values":[[5],[2]]}}]}}}'
+)
+
+
+def in_version_2(uid: str) -> dict[str, Any]:
+    """What a plugin of version 2 received."""
+    settings = {"id": "1", "uid": uid, "name": "n"}
+    return {"method": "CheckHealth", "request": {"pluginContext": {"dataSourceInstanceSettings": settings}}}
+
+
+def by_uid(model: Mapping[str, Any], times: Mapping[str, str] = TIMES) -> dict[str, Any]:
+    """What a plugin is asked by a query of Grafana 8 and later."""
+    text = json.dumps(model, separators=(",", ":"))
+    asked = {"refId": "A", "maxDataPoints": "100", "intervalMs": "1000", "modelJson": text}
+    return {"timeRange": dict(times), "datasource": SOURCE, "queries": [asked]}
+
+
+def ds_query(status: int, text: str, *queries: Any, **more: Any) -> Case:
+    body = {"from": "1", "to": "2", "queries": queries}
+    return exchange("POST", "/api/ds/query", status, text, body, **more)
+
+
 @dataclass(frozen=True)
 class Example:
     """rule: how its reason begins. good, bad: what is seen; the recorded answer is bad on its own."""
@@ -322,6 +369,87 @@ EXAMPLES = [
         seen(200, results({"refId": "A"}), received(A)),
         [seen(200, results())],
         before=(query(*FAILED, plugin_request=received(A), plugin_response={"$action": {"exit": 1}}),),
+    ),
+    Example(
+        "section 16 row 10: so does any other call",
+        exchange("GET", "/api/datasources/1/health", 503, '{"message":"Plugin unavailable"}'),
+        Observation(Answer(200, HANDLER, USUAL_HEADERS, HEALTHY.encode()), (in_version_2("u"),)),
+        [Observation(Answer(200, HANDLER, USUAL_HEADERS, b'{"status":"ERROR"}'))],
+        before=(EXITED,),
+    ),
+    Example(
+        "section 16 row 10: so does any other call",
+        exchange("GET", "/api/datasources/1/resources/echo", 500, GONE),
+        seen(200, '{"path":"echo"}'),
+        [seen(200, '{"path":"other"}')],
+        before=(exchange("GET", "/api/datasources/1/resources/echo", 200, '{"path":"echo"}'), EXITED),
+    ),
+    Example(
+        "section 16 row 14: plugins are told",
+        exchange("GET", "/api/datasources/1/health", 200, HEALTHY, plugin_request=in_version_2("")),
+        seen(200, HEALTHY, in_version_2("u")),
+        [seen(200, HEALTHY, in_version_2("other")), seen(200, HEALTHY)],
+        before=(written(1),),
+    ),
+    Example(
+        "section 16 row 14: an error",
+        query(400, results({"refId": "A", "error": "100%!b(MISSING)ad"}), plugin_response=GARBLED),
+        seen(
+            400,
+            '{"results":{"A":{"error":"100% bad","refId":"A","meta":{"a":1},"series":null,"tables":null,'
+            '"dataframes":["QVJST1cx"]}},"message":"100% bad"}',
+        ),
+        [seen(400, results({"refId": "A", "error": "100% bad"}, message="100% bad"))],
+    ),
+    Example(
+        "section 16 row 27",
+        exchange("GET", EMPTY, 200, "", plugin_request={"method": "CallResource", "request": {}}),
+        Observation(
+            Answer(500, BEFORE_HANDLER, USUAL_HEADERS, GONE.encode()),
+            ({"method": "CallResource", "request": {}},),
+        ),
+        [seen(500, GONE, {"method": "CallResource", "request": {}}), seen(500, GONE)],
+    ),
+    Example(
+        "sections 6 and 15",
+        ds_query(400, '{"message":"Query missing data source ID"}', BY_UID),
+        seen(200, AS_FRAMES, by_uid(BY_UID)),
+        [seen(200, AS_FRAMES), seen(200, AS_FRAMES.replace("[2]", "[3]"), by_uid(BY_UID))],
+        before=(written(1),),
+    ),
+    Example(
+        "sections 6 and 15",
+        ds_query(200, "{}", {"refId": "A", "datasource": {"uid": "nope"}, "datasourceId": 1}),
+        seen(404, '{"message":"Data source not found"}'),
+        [seen(404, '{"message":"Data source not found"}', received(A))],
+        before=(written(1),),
+    ),
+    Example(
+        "section 15",
+        exchange("GET", "/api/datasources/uid/u/health", 404, '{"message":"no such route"}'),
+        seen(404, '{"message":"Not found"}'),
+        [seen(200, HEALTHY)],
+        before=(written(1),),
+    ),
+    Example(
+        "section 16 rows 4 and 5",
+        ds_query(200, "{", A, plugin_request=received(A), plugin_response=INFINITE),
+        seen(
+            200, results({"refId": "A", "series": [{"name": "s", "points": [[None, 5]]}]}) + "\n", received(A)
+        ),
+        [seen(200, results({"refId": "A", "series": [{"name": "s", "points": [[None, 5]]}]}), received(A))],
+    ),
+    Example(
+        "section 16 row 8",
+        query(
+            *FAILED,
+            plugin_request=received(A),
+            plugin_response={"$action": {"rpc_code": 12, "rpc_error": "no"}},
+        ),
+        seen(
+            500, results({"refId": "A", "error": "lacks it: no"}, message="Metric request error"), received(A)
+        ),
+        [seen(500, results({"refId": "A", "error": ""}, message="Metric request error"), received(A))],
     ),
     Example(
         "section 16 row 11",

@@ -39,8 +39,7 @@ def logged(line: str) -> Case:
 @pytest.mark.parametrize(
     ("path", "feature"),
     [
-        ("/api/ds/query", "POST /api/ds/query"),
-        ("/api/datasources/1/health", "data source health"),
+        ("/api/plugins/errors", "plugin errors"),
         ("/api/plugins/a/settings", "plugin settings"),
         ("/public/plugins/a/module.js", "plugin files"),
         ("/api/auth/keys", "API keys"),

@@ -106,11 +106,10 @@ _REFUSED: Final = {
 _commands = msgspec.json.Decoder(Command)
 
 
-def read_commands(message: str | bytes) -> list[Command] | Disconnect:
-    """The commands of a message."""
-    lines = message.strip().splitlines() if isinstance(message, bytes) else message.strip().split("\n")
+def read_commands(message: str) -> list[Command] | Disconnect:
+    """The commands of a message, in their order; at least one."""
     try:
-        return [_commands.decode(line) for line in lines] or MALFORMED
+        return [_commands.decode(line) for line in message.strip().split("\n")]
     except (ValueError, RecursionError):
         return MALFORMED
 

@@ -1,7 +1,7 @@
 """Why a command on a channel is refused, in the numbers and words in which clients know it.
 
-Sources: grafana, pkg/services/live/live.go (`subscribeStatusToHTTPError`, `handleOnSubscribe`), for those like
-an HTTP status; centrifugal/centrifuge, errors.go, for those from 100 to 399.
+Sources: grafana, pkg/services/live/live.go (`subscribeStatusToHTTPError`, `handleOnSubscribe`), for those
+like an HTTP status; centrifugal/centrifuge, errors.go, for those from 100 to 399.
 """
 
 from __future__ import annotations

@@ -23,16 +23,18 @@ from graftage.server.live.outbox import Outbox
 from graftage.server.live.refusal import HTTP_STATUS, Refusal
 from graftage.server.live.streams import Streams, Subscription
 
-# Nothing else would tell of a client that has vanished from a silent channel.
+# A comment after so many silent seconds: nothing else would tell of a client that has vanished.
 COMMENT_SECONDS: Final = 25.0
+_COMMENT: Final = ":\n\n"
 
 
-class EventListener:
+class _Listener:
     """Whoever reads a channel as events. is_over: set when there is nothing more to wait for."""
 
     def __init__(self, streams: Streams) -> None:
-        self.outbox = Outbox(streams.options.queue, self.dismiss)
+        self.outbox = Outbox(streams.options.queue, self._give_up)
         self.is_over = asyncio.Event()
+        self.is_too_slow = False
 
     def pass_on(self, text: str) -> None:
         self.outbox.put("data: ", text, "\n\n")
@@ -40,10 +42,14 @@ class EventListener:
     def dismiss(self) -> None:
         self.is_over.set()
 
+    def _give_up(self) -> None:
+        self.is_too_slow = True
+        self.is_over.set()
+
 
 async def open_events(channel: str, streams: Streams, user: User | None) -> Response:
     """The events of a channel, as an answer that lasts. Raises Refused."""
-    listener = EventListener(streams)
+    listener = _Listener(streams)
     subscription = await streams.subscribe(channel, b"", user, listener)
     if isinstance(subscription, Refusal):
         status = HTTP_STATUS.get(subscription.code, subscription.code)
@@ -58,7 +64,7 @@ class _Events(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, listener: EventListener, subscription: Subscription, streams: Streams) -> None:
+    def __init__(self, listener: _Listener, subscription: Subscription, streams: Streams) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._listener = listener
@@ -78,16 +84,17 @@ class _Events(Response):
             over.cancel()
             sending.cancel()
             await asyncio.gather(over, sending, return_exceptions=True)
-        if not self._listener.has_overflowed:
+        # One that was too slow has missed something: its answer is broken off, not passed off as whole.
+        if not self._listener.is_too_slow:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await _send_part(send, _COMMENT)
         while True:
             try:
                 async with asyncio.timeout(COMMENT_SECONDS):
                     lines = await self._listener.outbox.take()
             except TimeoutError:
                 lines = [_COMMENT]
-            await _send_part(send, "".join(lines))
+            body = "".join(lines).encode()
+            await send({"type": "http.response.body", "body": body, "more_body": True})

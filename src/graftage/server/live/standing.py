@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from math import ldexp
 from typing import Final
 
 FIRST_WAIT_SECONDS: Final = 0.1
@@ -51,4 +52,4 @@ def failures_in_a_row(before: int, lasted: float) -> int:
 
 def wait_seconds(failures: int) -> float:
     """How long to wait after so many failures, at least one."""
-    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(failures - 1, 10))
+    return min(LONGEST_WAIT_SECONDS, ldexp(FIRST_WAIT_SECONDS, min(failures - 1, 10)))

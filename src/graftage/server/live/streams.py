@@ -14,7 +14,7 @@ from typing import Final, Protocol, Self
 from graftage.backend.context import User
 from graftage.backend.stream import StreamAnswer, StreamRequest
 from graftage.errors import GraftageError, WireError
-from graftage.server.callee import Callee, Callees, Missing
+from graftage.server.callee import Callee, Missing
 from graftage.server.live.broadcast import Broadcast, Source, Subscriber
 from graftage.server.live.channel import DATA_SOURCE, PLUGIN, Channel, parse_channel
 from graftage.server.live.outbox import Limit
@@ -36,6 +36,14 @@ class Plugins(Protocol):
     ) -> StreamAnswer: ...
 
     def run_stream(self, plugin_id: str, request: StreamRequest) -> AsyncGenerator[bytes, None]: ...
+
+
+class Directory(Protocol):
+    """Whom a channel belongs to; `Callees` knows."""
+
+    def source_by_uid(self, uid: str, user: User | None) -> Callee | Missing: ...
+
+    def plugin(self, plugin_id: str, user: User | None) -> Callee | Missing: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +75,12 @@ class Streams:
     Closed clients are told so that they come back: whoever serves one says, in `present`, how.
     """
 
-    def __init__(self, plugins: Plugins, callees: Callees, options: Options | None = None) -> None:
+    def __init__(self, plugins: Plugins, directory: Directory, options: Options | None = None) -> None:
         self.options = options or Options()
         self._plugins = plugins
         self._find: Final[Mapping[str, Callable[[str, User | None], Callee | Missing]]] = {
-            DATA_SOURCE: callees.source_by_uid,
-            PLUGIN: callees.plugin,
+            DATA_SOURCE: directory.source_by_uid,
+            PLUGIN: directory.plugin,
         }
         self._broadcasts: dict[Channel, Broadcast] = {}
         self._present: set[Callable[[], None]] = set()

@@ -130,7 +130,9 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 self._close(None)
                 return
-            commands = read_commands(message.get("text") or message.get("bytes") or "")
+            commands = read_commands(
+                message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
+            )
             if isinstance(commands, Disconnect):
                 self._close(commands)
                 return
