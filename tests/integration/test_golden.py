@@ -20,11 +20,18 @@ pytestmark = pytest.mark.timeout(240)
 
 # Everything that `/api/tsdb/query` can lead to is as Grafana 7.5.5 has it, or better on purpose.
 SCENARIOS = ("series", "tables", "errors", "requests", "ranges", "lifecycle", "basics")
+# And what plugins of version 2 can be asked; all they are told has the uid of the data source, which Grafana
+# 7.5.5 forgets to send, so that little is exactly as recorded.
+VERSION_2 = ("ds-query-v1", "v2-data", "v2-health", "v2-resources")
+
+
+def replayed(scenarios: Sequence[str]) -> Sequence[Outcome]:
+    return tuple(replay_exchanges([RECORDINGS / "http-api" / f"{name}.7.5.5.json" for name in scenarios]))
 
 
 @pytest.fixture(scope="module")
 def outcomes() -> Sequence[Outcome]:
-    return tuple(replay_exchanges([RECORDINGS / "http-api" / f"{name}.7.5.5.json" for name in SCENARIOS]))
+    return replayed(SCENARIOS)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -39,6 +46,13 @@ def test_a_query_scenario_is_as_recorded_or_deliberately_different(
 def test_most_answers_are_as_recorded(outcomes: Sequence[Outcome]) -> None:
     as_recorded = [outcome for outcome in outcomes if outcome.verdict is Verdict.AS_RECORDED]
     assert len(as_recorded) > 0.75 * len(outcomes)
+
+
+def test_plugins_of_version_2_are_asked_and_shown_as_recorded_or_deliberately_different() -> None:
+    outcomes = replayed(VERSION_2)
+    assert len(outcomes) > 100
+    different = [one for one in outcomes if one.verdict not in {Verdict.AS_RECORDED, Verdict.DELIBERATE}]
+    assert {one.details[0] for one in different} <= {"data sources that come with Grafana"}
 
 
 def test_recordings_of_any_name_are_replayed_and_a_wrong_answer_is_found(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import grpc.aio
 
-from graftage.protocol.broker import Broker, Listens, Wiring
+from graftage.protocol.broker import Broker
 from graftage.protocol.certificate import Identity, to_pem
 from graftage.protocol.handshake import Handshake
+from graftage.protocol.wiring import Listens, Wiring
 from graftage.sdk import services
 from graftage.sdk.front import Front
 from graftage.sdk.listener import Address, UnixPlan, listen

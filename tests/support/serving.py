@@ -31,6 +31,7 @@ async def serving(
         http=http,
         ws=ws,
         ws_max_size=MESSAGE_LIMIT,
+        ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
         log_config=None,

@@ -46,7 +46,8 @@ WELL = (State.RUNNING, State.STARTING, None)
 
 
 class Plugin(msgspec.Struct, frozen=True, rename="camel"):
-    """One plugin of `GET /api/graftage/plugins`. state: None for one without a process to run."""
+    """One plugin of `GET /api/graftage/plugins`. state: None for one without a process to run. address: where
+    one runs that the server did not start."""
 
     id: str
     type: str
@@ -55,6 +56,7 @@ class Plugin(msgspec.Struct, frozen=True, rename="camel"):
     state: State | None = None
     since: datetime | None = None
     pid: int | None = None
+    address: str = ""
     restarts: int = 0
     last_exit: str = ""
     stderr_tail: tuple[str, ...] = ()
@@ -188,7 +190,7 @@ def _table(plugins: Sequence[Plugin], now: datetime) -> Table:
             printable(plugin.version) or "-",
             Text(plugin.state or "-", style=STYLES[plugin.state] if plugin.state else ""),
             _age(now - plugin.since) if plugin.since else "-",
-            str(plugin.pid or "-"),
+            str(plugin.pid or "") or printable(plugin.address) or "-",
             str(plugin.restarts) if plugin.state else "-",
             *([printable(plugin.last_exit) or "-"] if ended else []),
         )

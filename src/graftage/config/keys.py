@@ -29,7 +29,7 @@ class Key:
 
 
 def _address(value: object, _folder: Path) -> Address:
-    host, colon, port = _text(value).rpartition(":")
+    host, colon, port = text(value).rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
@@ -42,25 +42,23 @@ def _address(value: object, _folder: Path) -> Address:
 def _paths(value: object, folder: Path) -> tuple[Path, ...]:
     """Folders: a list, or one text with the system's path separator (``:``) between them."""
     entries = (
-        value
-        if isinstance(value, list | tuple)
-        else [part for part in _text(value).split(os.pathsep) if part]
+        value if isinstance(value, list | tuple) else [part for part in text(value).split(os.pathsep) if part]
     )
-    return tuple(_path(entry, folder) for entry in entries)
+    return tuple(path(entry, folder) for entry in entries)
 
 
-def _path(value: object, folder: Path) -> Path:
-    text = str(value) if isinstance(value, Path) else _text(value)
+def path(value: object, folder: Path) -> Path:
+    text = str(value) if isinstance(value, Path) else text(value)
     if not text or "\0" in text or "://" in text:
         raise ValueError(value)
     return folder / os.path.expanduser(text)  # which leaves `~nobody` as it is, where Path raises
 
 
 def _socket_dir(value: object, folder: Path) -> Path:
-    path = _path(value, folder)
-    if not has_room_for_sockets(path):
+    found = path(value, folder)
+    if not has_room_for_sockets(found):
         raise ValueError(value)
-    return path
+    return found
 
 
 def _seconds(value: object, _folder: Path) -> float:
@@ -72,7 +70,7 @@ def _seconds(value: object, _folder: Path) -> float:
 
 def _number(value: object) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else float(_text(value))  # type: ignore[arg-type]  # it is one
+    return float(value) if is_number else float(text(value))  # type: ignore[arg-type]  # it is one
 
 
 def _between(value: object, _folder: Path, *, least: float, most: float) -> float:
@@ -82,29 +80,29 @@ def _between(value: object, _folder: Path, *, least: float, most: float) -> floa
     return number
 
 
-def _whole(value: object, folder: Path, *, least: int, most: int) -> int:
+def whole(value: object, folder: Path, *, least: int, most: int) -> int:
     number = _between(value, folder, least=least, most=most)
     if not number.is_integer():
         raise ValueError(value)
     return int(number)
 
 
-def _boolean(value: object, _folder: Path) -> bool:
+def boolean(value: object, _folder: Path) -> bool:
     if isinstance(value, bool):
         return value
-    if _text(value).lower() not in _BOOLEANS:
+    if text(value).lower() not in _BOOLEANS:
         raise ValueError(value)
-    return _BOOLEANS[_text(value).lower()]
+    return _BOOLEANS[text(value).lower()]
 
 
 def _one_of(value: object, _folder: Path, *, choices: tuple[str, ...]) -> str:
-    text = _text(value).lower()
+    text = text(value).lower()
     if text not in choices:
         raise ValueError(value)
     return text
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(value)  # noqa: TRY004 - one exception means "not what this key wants"
     return value
@@ -114,7 +112,7 @@ def _choice(choices: tuple[str, ...]) -> Key:
     return Key(f"one of {', '.join(choices)}", partial(_one_of, choices=choices))
 
 
-FOLDER = Key("a folder", _path)
+FOLDER = Key("a folder", path)
 _DURATION = Key(f"seconds, more than 0 and at most {_LONGEST_SECONDS:g}", _seconds)
 _GRACE = Key(f"seconds, from 0 to {_LONGEST_SECONDS:g}", partial(_between, least=0, most=_LONGEST_SECONDS))
 _LINE_COUNT = Key(
@@ -125,8 +123,8 @@ KEYS: Mapping[str, Key] = {
     "address": Key("host:port, such as 127.0.0.1:3000 or [::1]:3000", _address),
     "plugins": Key(f"folders, as a list or as one text with {os.pathsep!r} between them", _paths),
     "data": FOLDER,
-    "database": Key("the path of an SQLite file", _path),
-    "secret_key_file": Key("a path", _path),
+    "database": Key("the path of an SQLite file", path),
+    "secret_key_file": Key("a path", path),
     "log_level": _choice(LOG_LEVELS),
     "log_format": _choice(LOG_FORMATS),
     "query_timeout": _DURATION,
@@ -136,10 +134,10 @@ KEYS: Mapping[str, Key] = {
     "socket_dir": Key(
         f"a folder with a path of {SOCKET_DIR_BYTES} bytes at most, so that those of sockets fit", _socket_dir
     ),
-    "inherit_environment": Key("true or false", _boolean),
+    "inherit_environment": Key("true or false", boolean),
     "log_line_limit": Key(
         f"bytes, a whole number from {_LINE_BYTES[0]} to {_LINE_BYTES[1]}",
-        partial(_whole, least=_LINE_BYTES[0], most=_LINE_BYTES[1]),
+        partial(whole, least=_LINE_BYTES[0], most=_LINE_BYTES[1]),
     ),
     "log_rate": _LINE_COUNT,
     "log_burst": _LINE_COUNT,

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from graftage.backend.secrets import Secrets
-from graftage.config.keys import FOLDER, KEYS, Key
+from graftage.config.keys import KEYS, Key
+from graftage.config.plugin_table import host_keys, plugin_settings
 from graftage.config.settings import PluginSettings, Settings
 from graftage.errors import SettingsError
 
@@ -103,23 +103,27 @@ def _read_plugins(file: Path, text: str, tables: object) -> Mapping[str, PluginS
             raise SettingsError(
                 f"{_spot(file, text, plugin_id)}: expected a table [plugin.{plugin_id!r}], not {_kind(table)}"
             )
-        path = None
-        values: dict[str, str] = {}
+        own = host_keys(table)
+        known: dict[str, object] = {}
+        others: dict[str, str] = {}
         for key, value in table.items():
             place = _Place(
                 f"{_spot(file, text, key, plugin_id)}: key {key!r} of plugin {plugin_id!r}", file.parent
             )
-            if key == "path":
-                path = _read_as(FOLDER, value, place)
+            if key in own:
+                known[key] = _read_as(own[key], value, place)
             elif isinstance(value, str | int | float):
-                values[key] = _as_text(value)
+                others[key] = _as_text(value)
             else:
                 # The value may be a secret: its type is enough.
                 raise SettingsError(
                     f"{place.name}: expected a text, a number or a boolean, not {_kind(value)}"
                 )
-        assert path is None or isinstance(path, Path)
-        plugins[plugin_id] = PluginSettings(path, Secrets(values))
+        try:
+            plugins[plugin_id] = plugin_settings(known, others)
+        except SettingsError as error:
+            spot = _spot(file, text, plugin_id)
+            raise SettingsError(f"{spot}: the settings of plugin {plugin_id!r} do not fit: {error}") from None
     return plugins
 
 

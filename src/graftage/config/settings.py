@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graftage.backend.secrets import Secrets
+from graftage.host.checksum import Checksum
+from graftage.host.remote import RemotePlugin
+from graftage.protocol.reattach import ReattachData
 
 # Beside the process that was started, so that a first try leaves everything in one visible folder.
 DEFAULT_DATA = Path("graftage-data")
@@ -30,12 +33,15 @@ class Address:
 class PluginSettings:
     """What the operator set for one plugin: `[plugin."acme-datasource"]` in the file.
 
-    path: one more folder to look for plugins in. values: all other keys, which the plugin's process gets to
-    see in its environment; they may be secrets, so they do not show in a ``repr``.
+    path: one more folder to look for plugins in. checksum: of its executable. elsewhere: where it runs, if
+    the host does not start it. values: all other keys, which the plugin's process gets to see in its
+    environment; they may be secrets, so they do not show in a ``repr``.
     """
 
     path: Path | None = None
     values: Mapping[str, str] = field(default_factory=Secrets)
+    checksum: Checksum | None = None
+    elsewhere: RemotePlugin | ReattachData | None = None
 
 
 @dataclass(frozen=True, slots=True)

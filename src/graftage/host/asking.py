@@ -16,7 +16,7 @@ from graftage.backend.resource import ResourcePart, ResourceRequest
 from graftage.backend.stream import StreamAnswer, StreamRequest
 from graftage.host.calls import Metadata
 from graftage.host.client import PluginClient
-from graftage.host.launch import RunningPlugin
+from graftage.host.running_plugin import RunningPlugin
 from graftage.host.supervisor import Supervisor
 
 Request = TypeVar(

@@ -31,6 +31,16 @@ class ExitStatus:
         return f"{how} because {self.why}" if self.why else how
 
 
+@dataclass(frozen=True, slots=True)
+class Lost(ExitStatus):
+    """The end of a plugin whose process is none of the host's: it cannot be reached any more. why: says how
+    that was seen.
+    """
+
+    def __str__(self) -> str:
+        return self.why
+
+
 def _name(number: int) -> str:
     try:
         return signal.Signals(number).name

@@ -9,7 +9,13 @@ import os
 import platform
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -18,23 +24,28 @@ from typing import Self
 from graftage.backend.context import PluginContext
 from graftage.errors import NotFound
 from graftage.host.asking import Asking
+from graftage.host.attach import attach
 from graftage.host.calls import Metadata
+from graftage.host.checksum import ChecksumMismatch
 from graftage.host.discovery import InstalledPlugin, Problem
 from graftage.host.executable import ExecutableError, find_executable
 from graftage.host.host_options import HostOptions, context_from, plugin_variables
 from graftage.host.host_query import HostQueryService
-from graftage.host.launch import RunningPlugin, StartFailed, launch
+from graftage.host.launch import StartFailed, launch
 from graftage.host.output_files import output_files
 from graftage.host.process import NotExecuted
+from graftage.host.remote import RemotePlugin, connect
+from graftage.host.running_plugin import RunningPlugin
 from graftage.host.supervision import PluginStatus
 from graftage.host.supervisor import Supervisor
 from graftage.protocol.handshake import AppVersionMismatch, CoreVersionMismatch, UnsupportedProtocol
+from graftage.protocol.reattach import ReattachData
 
 __all__ = ["Host", "HostOptions", "is_hopeless", "plugin_variables"]
 
 # Starts that fail like this fail again as long as nobody changes the plugin's files: there is no file to
-# launch, the system does not execute it, or the plugin is made for another host.
-HOPELESS = (ExecutableError, CoreVersionMismatch, AppVersionMismatch, UnsupportedProtocol)
+# launch, it is not the expected one, the system does not execute it, or the plugin is made for another host.
+HOPELESS = (ExecutableError, ChecksumMismatch, CoreVersionMismatch, AppVersionMismatch, UnsupportedProtocol)
 NOT_TO_EXECUTE = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC})
 
 
@@ -131,10 +142,12 @@ class Host(Asking):
         )
 
     def _supervisor(self, plugin: InstalledPlugin) -> Supervisor[RunningPlugin]:
+        elsewhere = self._options.elsewhere.get(plugin.id)
         return Supervisor(
             plugin.id,
             plugin.json.info.version,
-            self._launcher(plugin),
+            self._launcher(plugin) if elsewhere is None else self._connector(plugin, elsewhere),
+            address=elsewhere.address if isinstance(elsewhere, RemotePlugin) else "",
             policy=self._options.back_off,
             is_hopeless=is_hopeless,
             now=lambda: datetime.now(UTC),
@@ -165,10 +178,35 @@ class Host(Asking):
                         options=replace(options, copies=copies),
                         logger=self._logger,
                         interpreter=executable.interpreter,
+                        checksum=self._options.checksums.get(plugin.id),
                     ) as running,
                     self._offer_host_query(running),
                 ):
                     yield running
+
+        return once
+
+    def _connector(
+        self, plugin: InstalledPlugin, elsewhere: RemotePlugin | ReattachData
+    ) -> Callable[[], AbstractAsyncContextManager[RunningPlugin]]:
+        """As `_launcher`, for a plugin that the host does not start."""
+        folder, logger = self._options.output_folder, self._logger.getChild(plugin.id)
+
+        @asynccontextmanager
+        async def once() -> AsyncIterator[RunningPlugin]:
+            with output_files(folder, plugin.id, otherwise=self._options.launch.copies) as copies:
+                options = replace(self._options.launch, copies=copies)
+                async with AsyncExitStack() as stack:
+                    if isinstance(elsewhere, RemotePlugin):
+                        # A broker's sockets are of one machine: such a plugin cannot ask other data sources.
+                        running = connect(elsewhere, plugin_id=plugin.id, options=options, logger=logger)
+                        yield await stack.enter_async_context(running)
+                        return
+                    attached = await stack.enter_async_context(
+                        attach(elsewhere, plugin_id=plugin.id, options=options, logger=logger)
+                    )
+                    await stack.enter_async_context(self._offer_host_query(attached))
+                    yield attached
 
         return once
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from graftage.backend.context import PluginContext
+from graftage.host.checksum import Checksum
 from graftage.host.executable import go_architecture, go_system
 from graftage.host.launch_options import LaunchOptions
+from graftage.host.remote import RemotePlugin
 from graftage.host.supervision import BackOff
+from graftage.protocol.reattach import ReattachData
 
 # Keys of a plugin's settings that Grafana does not pass on: they say where the plugin is.
 NOT_PASSED_ON = frozenset({"path", "id"})
@@ -30,9 +33,10 @@ USUAL_CONFIG: Mapping[str, str] = {
 class HostOptions:
     """How plugins are launched and kept running, and what they are told of their host.
 
-    plugin_settings: by plugin id, what the plugin finds in its environment as ``GF_PLUGIN_<KEY>``. May hold
-    secrets. output_folder: where files with all that a plugin writes are kept, for each by its id; None for
-    nowhere. version, edition: which Grafana a plugin is told that it runs in: one that knows all that plugins
+    elsewhere: by plugin id, those that the host does not start: it connects or attaches to them. checksums:
+    by plugin id, what the executable has to be. plugin_settings: by plugin id, what the plugin finds in its
+    environment as ``GF_PLUGIN_<KEY>``. May hold secrets. output_folder: where files with all that a plugin
+    writes are kept, for each by its id; None for nowhere. version, edition: which Grafana a plugin is told that it runs in: one that knows all that plugins
     can do, as older ones are spared some types of data. app_url: where people reach the
     host, if that is known. grafana_config: further settings for all plugins, by their `GF_` names; they come
     with each call of protocol version 2.
@@ -40,6 +44,8 @@ class HostOptions:
 
     launch: LaunchOptions = field(default_factory=LaunchOptions)
     back_off: BackOff = field(default_factory=BackOff)
+    elsewhere: Mapping[str, RemotePlugin | ReattachData] = field(default_factory=dict)
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
     plugin_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     output_folder: Path | None = None
     version: str = "12.0.0"

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from graftage.errors import HandshakeError, PluginFault, SettingsError
 from graftage.host import connection
-from graftage.host.client import PluginClient
+from graftage.host.checksum import BY_NAME, Checksum, checked
 from graftage.host.diagnosis import explain_refusal, explain_silence
 from graftage.host.exit_status import ExitStatus
 from graftage.host.launch_options import LaunchOptions
 from graftage.host.link import Link, NotReached, open_link
 from graftage.host.output import FIRST_LINE_BYTES, Announcement, PluginOutput
 from graftage.host.process import KILL_SECONDS, NotExecuted, PluginProcess, run_process
+from graftage.host.running_plugin import RunningPlugin
 from graftage.host.standing import SETTLE_SECONDS, first_of, stand_beside, until_answering
 from graftage.host.stopping import stop, terminate
 from graftage.protocol.certificate import make_identity, to_pem
@@ -67,48 +68,6 @@ class StartFailed(PluginFault):
         self.stderr_tail = stderr_tail
 
 
-class RunningPlugin:
-    """A plugin that answers calls, until it exits.
-
-    version: the application protocol it speaks. link: a gRPC channel, for services that `client` does not
-    know, and a broker for further connections in either direction.
-    """
-
-    def __init__(
-        self,
-        process: PluginProcess,
-        client: PluginClient,
-        version: int,
-        output: PluginOutput,
-        link: Link,
-    ) -> None:
-        self.client = client
-        self.version = version
-        self.link = link
-        self._process = process
-        self._output = output
-
-    @property
-    def pid(self) -> int:
-        """The plugin's own process."""
-        return self._process.pid
-
-    @property
-    def exited(self) -> asyncio.Event:
-        """Set as soon as the process is known to have ended."""
-        return self._process.exited
-
-    @property
-    def stderr_tail(self) -> tuple[str, ...]:
-        """The last lines it wrote to stderr, oldest first."""
-        return self._output.stderr_tail
-
-    async def wait_exit(self) -> ExitStatus:
-        """How the process ended, once it has; also when the host ends it because it cannot be reached."""
-        await self._process.exited.wait()
-        return self._process.exit.result()
-
-
 class _NoHandshake(NotReached):
     """There is no first line. The file may be at fault."""
 
@@ -121,12 +80,14 @@ async def launch(
     options: LaunchOptions,
     logger: logging.Logger,
     interpreter: str = "",
+    checksum: Checksum | None = None,
 ) -> AsyncIterator[RunningPlugin]:
     """Start a plugin and connect to it. When the block ends, however it ends, its process, its descendants
     and its socket are gone; that takes `stop_grace` + `term_grace` + 2 seconds at worst.
 
     interpreter: the program that reads `executable`; empty when the system runs that itself. logger: the
-    host's; the plugin's records go to its child named by the executable. Raises StartFailed.
+    host's; the plugin's records go to its child named by the executable. checksum: that of the executable, if
+    it is known. Raises StartFailed, or ChecksumMismatch.
     """
     logger = logger.getChild(executable.name)
     loop = asyncio.get_running_loop()
@@ -144,7 +105,9 @@ async def launch(
             client_cert=to_pem(identity.certificate) if identity else "",
             multiplex=options.multiplex,
         )
-        process = await _execute(stack, executable, interpreter, plugin_id, options, environment, folder)
+        process = await _execute(
+            stack, executable, interpreter, plugin_id, options, environment, folder, checksum
+        )
         process.exit.add_done_callback(lambda _: _log_exit(process, executable, plugin_id, logger))
         output = PluginOutput(process, plugin_id, options, logger)
         stack.push_async_callback(output.close)
@@ -165,8 +128,7 @@ async def launch(
         except (HandshakeError, NotReached, SettingsError) as error:
             raise await _start_failed(error, executable, plugin_id, process, output) from error
         await stack.enter_async_context(_standing(process, link, output, options, logger))
-        client = PluginClient(plugin_id, link.channel, process.exit, handshake.version)
-        yield RunningPlugin(process, client, handshake.version, output, link)
+        yield RunningPlugin(plugin_id, process, link, stderr_tail=lambda: output.stderr_tail)
 
 
 async def _execute(
@@ -177,10 +139,11 @@ async def _execute(
     options: LaunchOptions,
     environment: Mapping[str, str],
     folder: Path | None,
+    checksum: Checksum | None,
 ) -> PluginProcess:
     """Start the program, to be ended with the stack."""
     try:
-        async with asyncio.timeout(options.start_timeout):
+        async with asyncio.timeout(options.start_timeout), checked(executable, checksum) as descriptor:
             return await stack.enter_async_context(
                 run_process(
                     executable,
@@ -188,6 +151,7 @@ async def _execute(
                     folder=folder,
                     interpreter=interpreter,
                     shared_group=options.shared_group,
+                    descriptor=BY_NAME if interpreter else descriptor,
                 )
             )
     except NotExecuted as error:
@@ -296,8 +260,8 @@ def _standing(
 
     return stand_beside(
         link,
-        printed=output.printed,
-        pace=output.pace,
+        printed=output.printed.takers,
+        pace=output.printed.pace,
         patience=options.reconnect_timeout,
         lost=lost,
         stop=lambda: stop(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import NamedTuple
@@ -23,7 +23,7 @@ import grpc.aio
 from graftage.errors import GraftageError
 from graftage.host.last_steps import to_the_end
 from graftage.protocol.bridge import bridged_channel
-from graftage.protocol.broker import Broker, Listens, Wiring
+from graftage.protocol.broker import Broker
 from graftage.protocol.certificate import Identity
 from graftage.protocol.channel import channel_options, target
 from graftage.protocol.forwarding import Dial, Forwarder, dialer
@@ -31,6 +31,7 @@ from graftage.protocol.handshake import BadCertificate, Handshake
 from graftage.protocol.private_folder import PrivateFolder
 from graftage.protocol.tls import Credentials, UnusableCertificate, credentials
 from graftage.protocol.tls_connection import secured
+from graftage.protocol.wiring import Listens, Wiring
 from graftage.protocol.yamux_session import Session
 
 _CLOSE_SECONDS = 0.5
@@ -79,15 +80,18 @@ async def open_link(
     identity: Identity | None = None,
     multiplex: bool = False,
     folder: str = "",
+    secure: Callable[[Dial], Dial] | None = None,
 ) -> AsyncIterator[Link]:
     """Connect to where a plugin listens. gRPC connects later, when it is first used.
 
     receive_bytes: the largest answer taken. identity: ours, for TLS; the handshake has the plugin's
     certificate then. multiplex: carry everything over one connection. folder: private already, for sockets.
+    secure: puts TLS of another kind, or nothing, over connections that are made here and never by gRPC.
     Raises NotReached, BadCertificate, or SettingsError when no private socket can be made.
     """
     private = PrivateFolder(folder)
-    options = channel_options(handshake.network, handshake.address, receive_bytes=receive_bytes)
+    network = "unix" if secure else handshake.network  # what gRPC gets to see
+    options = channel_options(network, handshake.address, receive_bytes=receive_bytes)
     async with AsyncExitStack() as stack:
         stack.callback(private.remove)
         secrets = _credentials(identity, handshake)
@@ -98,7 +102,9 @@ async def open_link(
         if secrets is not None:
             dial = secured(dial, secrets.client)
         forwarder = None
-        if session is None and secrets is None:
+        if secure is not None:
+            dial = secure(dial)
+        if session is None and secrets is None and secure is None:
             channel = grpc.aio.insecure_channel(target(handshake.network, handshake.address), options)
         else:
             channel, forwarder = await stack.enter_async_context(bridged_channel(dial, private, options))

@@ -129,31 +129,48 @@ def _raw(line: Line) -> LogRecord:
     return LogRecord(logging.DEBUG, line.data.decode("utf-8", "replace"))
 
 
+class PrintedOutput:
+    """What a plugin's program prints, as it comes over gRPC: all there is of one that somebody else started.
+
+    pace: how fast it is read.
+    """
+
+    def __init__(self, plugin_id: str, options: LaunchOptions, logger: logging.Logger) -> None:
+        limit, copies = options.log_line_limit, options.copies
+        self.pace = _pace(options)
+        # Go programs print to a redirected stderr what others write to the real one.
+        self._channels = {
+            Output.STDOUT: _Channel(
+                PrintedText(_log(plugin_id, "printed text", options, logger), line_limit=limit),
+                Copy(copies.printed, "printed text", logger),
+            ),
+            Output.STDERR: _Channel(
+                Stderr(_log(plugin_id, "printed errors", options, logger), line_limit=limit),
+                Copy(copies.printed_errors, "printed errors", logger),
+            ),
+        }
+
+    @property
+    def takers(self) -> Mapping[int, Printed]:
+        """Who takes what is printed, by the channel's number."""
+        return {number: channel.feed for number, channel in self._channels.items()}
+
+    def finish(self) -> None:
+        """Hand on last lines that have no end."""
+        for channel in self._channels.values():
+            channel.text.finish()
+
+
 class PluginOutput:
     """Everything that one plugin's process says. It is read from the moment this is made."""
 
     def __init__(
         self, process: PluginProcess, plugin_id: str, options: LaunchOptions, logger: logging.Logger
     ) -> None:
-        def log(stream: str) -> PluginLog:
-            return PluginLog(logger, plugin_id, stream, Allowance(options.log_rate, options.log_burst))
-
-        limit, copies = options.log_line_limit, options.copies
-        self.pace = _pace(options)  # of what is printed; the pipes have their own
-        self.announcement = Announcement(log("stdout"))
-        self._stderr = Stderr(log("stderr"), line_limit=limit)
-        self._stderr_copy = Copy(copies.stderr, "stderr", logger)
-        # Go programs print to a redirected stderr what others write to the real one.
-        self._printed = {
-            Output.STDOUT: _Channel(
-                PrintedText(log("printed text"), line_limit=limit),
-                Copy(copies.printed, "printed text", logger),
-            ),
-            Output.STDERR: _Channel(
-                Stderr(log("printed errors"), line_limit=limit),
-                Copy(copies.printed_errors, "printed errors", logger),
-            ),
-        }
+        self.printed = PrintedOutput(plugin_id, options, logger)
+        self.announcement = Announcement(_log(plugin_id, "stdout", options, logger))
+        self._stderr = Stderr(_log(plugin_id, "stderr", options, logger), line_limit=options.log_line_limit)
+        self._stderr_copy = Copy(options.copies.stderr, "stderr", logger)
         self._pipes = (
             Drain(process.stdout, self.announcement.feed, self.announcement.finish, _pace(options)),
             Drain(process.stderr, self._feed_stderr, self._finish_stderr, _pace(options)),
@@ -164,11 +181,6 @@ class PluginOutput:
         """The last lines on stderr, oldest first."""
         return self._stderr.tail
 
-    @property
-    def printed(self) -> Mapping[int, Printed]:
-        """Takers of what the plugin's program prints, by the channel's number."""
-        return {number: channel.feed for number, channel in self._printed.items()}
-
     async def close(self) -> None:
         """Read what is left in the pipes of a process that is gone, for a limited time."""
         ends = [asyncio.ensure_future(pipe.ended.wait()) for pipe in self._pipes]
@@ -178,8 +190,7 @@ class PluginOutput:
             for pipe, end in zip(self._pipes, ends, strict=True):
                 end.cancel()
                 pipe.close()
-            for channel in self._printed.values():
-                channel.text.finish()
+            self.printed.finish()
 
     def _feed_stderr(self, data: bytes) -> None:
         self._stderr_copy.write(data)
@@ -188,6 +199,10 @@ class PluginOutput:
     def _finish_stderr(self) -> None:
         self._stderr_copy.end_line()
         self._stderr.finish()
+
+
+def _log(plugin_id: str, stream: str, options: LaunchOptions, logger: logging.Logger) -> PluginLog:
+    return PluginLog(logger, plugin_id, stream, Allowance(options.log_rate, options.log_burst))
 
 
 def _pace(options: LaunchOptions) -> Allowance:

@@ -177,14 +177,18 @@ async def run_process(
     folder: Path | None = None,
     interpreter: str = "",
     shared_group: bool = False,
+    descriptor: int = -1,
 ) -> AsyncIterator[PluginProcess]:
     """Start a program; when the block ends, however it ends, all of it is gone. Its stdin is the host's.
 
     folder: made for the plugin's sockets and removed in the end. shared_group: in the host's process group,
-    so that it can read from the host's terminal; else in one of its own. The reader of `stdout` and `stderr`
-    closes them. Raises NotExecuted, or OSError when the host itself is out of processes or descriptors.
+    so that it can read from the host's terminal; else in one of its own. descriptor: the executable, open
+    already; -1 to execute what has its name. The reader of `stdout` and `stderr` closes them.
+    Raises NotExecuted, or OSError when the host itself is out of processes or descriptors.
     """
-    order = _order(executable, environment, folder, interpreter, os.getpgrp() if shared_group else 0)
+    group = os.getpgrp() if shared_group else 0
+    order = _order(executable, environment, folder, interpreter, group, descriptor)
+    passed = [descriptor] if descriptor >= 0 else []
     ours, theirs = socket.socketpair()
     with theirs:
         ours.setblocking(False)
@@ -195,7 +199,7 @@ async def run_process(
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 env={name: os.environ[name] for name in _WARDEN_VARIABLES if name in os.environ},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *passed],
                 process_group=0,
             )
         except BaseException:
@@ -237,7 +241,12 @@ def is_compiled_from(source: str, compiled: str) -> bool:
 
 
 def _order(
-    executable: Path, environment: Mapping[str, str], folder: Path | None, interpreter: str, group: int
+    executable: Path,
+    environment: Mapping[str, str],
+    folder: Path | None,
+    interpreter: str,
+    group: int,
+    descriptor: int,
 ) -> bytes:
     return warden_main.encode_order(
         os.fsencode(executable.absolute()),
@@ -245,4 +254,5 @@ def _order(
         folder=os.fsencode(folder) if folder else b"",
         interpreter=os.fsencode(interpreter),
         group=group,
+        descriptor=descriptor,
     )

@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, Protocol
 
 import grpc.aio
 
 from graftage.host.connection import ask_to_shut_down
-from graftage.host.process import KILL_SECONDS, PluginProcess
+from graftage.host.exit_status import ExitStatus
+from graftage.host.process import KILL_SECONDS
+
+
+class Stoppable(Protocol):
+    """A process that can be ended. told_to_end: its end is no surprise from then on."""
+
+    told_to_end: bool
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def exit(self) -> asyncio.Future[ExitStatus]: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    async def gone(self, *, timeout: float) -> None: ...
 
 
 async def stop(
-    process: PluginProcess,
+    process: Stoppable,
     channel: grpc.aio.Channel,
     *,
     grace: float,
@@ -34,7 +49,7 @@ async def stop(
     await process.gone(timeout=KILL_SECONDS)
 
 
-async def terminate(process: PluginProcess, term_grace: float) -> bool:
+async def terminate(process: Stoppable, term_grace: float) -> bool:
     """Tell the plugin to end by SIGTERM; has it ended within the time?"""
     if not process.exit.done():
         process.terminate()
@@ -42,7 +57,7 @@ async def terminate(process: PluginProcess, term_grace: float) -> bool:
     return process.exit.done()
 
 
-async def _ends_when_asked(process: PluginProcess, channel: grpc.aio.Channel, grace: float) -> bool:
+async def _ends_when_asked(process: Stoppable, channel: grpc.aio.Channel, grace: float) -> bool:
     """Ask the plugin to end; has it done so within the time?"""
     loop = asyncio.get_running_loop()
     until = loop.time() + grace

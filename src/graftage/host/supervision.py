@@ -46,7 +46,8 @@ class State(StrEnum):
 class PluginStatus:
     """How one plugin is doing.
 
-    since: when it came into this state. pid: None while there is no process.
+    since: when it came into this state. pid: None while there is no process, and for one that runs elsewhere.
+    address: where that is; empty for a plugin of this machine.
     restarts: how often it was started again, with success or without.
     last_exit: how its last process ended, such as ``signal 9 (SIGKILL)``; empty when none has ended yet.
     stderr_tail: the last lines of its process, or of the one before it while there is none.
@@ -62,6 +63,7 @@ class PluginStatus:
     last_exit: str = ""
     stderr_tail: tuple[str, ...] = ()
     reason: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

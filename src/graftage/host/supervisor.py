@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from graftage.errors import GraftageError, PluginNotRunning, PluginUnavailable
+from graftage.host.exit_status import Lost
 from graftage.host.launch import StartFailed
 from graftage.host.supervision import (
     BackOff,
@@ -64,6 +65,7 @@ class Supervisor(Generic[Running]):
     launch: makes one process; its block ends when that is gone. Called anew for each start.
     is_hopeless: whether a start that failed like this can only fail again.
     now: the time of day, for the status. chance: a random number from 0 up to 1, for the jitter.
+    address: where the plugin runs, if that is not here.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Supervisor(Generic[Running]):
         now: Callable[[], datetime],
         chance: Callable[[], float],
         logger: logging.Logger,
+        address: str = "",
     ) -> None:
         self._id = plugin_id
+        self._address = address
         self._version = version
         self._launch = launch
         self._policy = policy
@@ -108,11 +112,12 @@ class Supervisor(Generic[Running]):
             version=self._version,
             state=self._standing.state,
             since=self._since,
-            pid=process.pid if process and is_alive else None,
+            pid=(process.pid or None) if process and is_alive else None,
             restarts=self._restarts,
             last_exit=self._last_exit,
             stderr_tail=tuple(process.stderr_tail) if process else self._stderr_tail,
             reason=self._reason,
+            address=self._address,
         )
 
     def start(self) -> None:
@@ -208,6 +213,7 @@ class Supervisor(Generic[Running]):
         loop = asyncio.get_running_loop()
         process: Running | None = None
         failure: Exception | None = None
+        end: object = None
         last_exit = ""
         began = ended = loop.time()
         try:
@@ -216,7 +222,8 @@ class Supervisor(Generic[Running]):
                 self._process = process
                 self._reason = self._last_words = ""
                 self._move(Started())
-                last_exit = str(await process.wait_exit())
+                end = await process.wait_exit()
+                last_exit = str(end)
                 self._is_ending = True
                 ended = loop.time()
         except Exception as error:
@@ -230,7 +237,8 @@ class Supervisor(Generic[Running]):
             self._is_ending = False
             self._last_exit = last_exit
             self._stderr_tail = tuple(process.stderr_tail)
-            self._reason = f"its process ended with {last_exit}" if last_exit else str(failure)
+            ended_with = f"it was lost: {end}" if isinstance(end, Lost) else f"its process ended with {end}"
+            self._reason = ended_with if last_exit else str(failure)
             self._last_words = _quoted(self._stderr_tail)
             self._move(Exited(ended - began), at=ended)
         elif self._standing.state is State.STARTING and failure is not None:
@@ -262,7 +270,9 @@ class Supervisor(Generic[Running]):
     def _standing_text(self, *, because: bool = True) -> str:
         """A sentence for the log, and for the person whose query cannot be answered now."""
         text = f"plugin {self._id!r} is {self._standing.state}"
-        if self._process is not None:
+        if self._address:
+            text += f" at {self._address}"
+        elif self._process is not None:
             text += f" as process {self._process.pid}"
         if self._standing.wait:
             left = max(0.0, self._due - asyncio.get_running_loop().time())

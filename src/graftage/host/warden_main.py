@@ -62,15 +62,18 @@ def encode_order(
     folder: bytes = b"",
     interpreter: bytes = b"",
     group: int = 0,
+    descriptor: int = -1,
 ) -> bytes:
     """The first message: what to start, with which environment.
 
     interpreter: the program that reads the executable; empty when the system runs that itself.
     folder: made for the plugin's sockets (mode 0700) before it starts, removed in the end; empty for none.
     group: the process group that the plugin joins; 0 for one of its own.
+    descriptor: the executable, open already and passed to the warden: executed instead of what has its name
+    by then; -1 for none.
     """
     variables = [name + b"=" + value for name, value in environment.items()]
-    parts = [executable, interpreter, folder, str(group).encode(), *variables]
+    parts = [executable, interpreter, folder, str(group).encode(), str(descriptor).encode(), *variables]
     if any(b"\0" in part for part in parts):
         raise ValueError("a program's path and its environment cannot hold a NUL character")
     return b"\0".join(parts)
@@ -169,7 +172,7 @@ class Warden:
         return data != b""
 
     def _start(self, order: bytes) -> bool:
-        executable, interpreter, folder, group, *variables = order.split(b"\0")
+        executable, interpreter, folder, group, descriptor, *variables = order.split(b"\0")
         # A name may be empty where a shell left something odd behind; exec would refuse all for its sake.
         environment = dict(variable.split(b"=", 1) for variable in variables if not variable.startswith(b"="))
         try:
@@ -190,13 +193,13 @@ class Warden:
             return False
         if self._plugin == 0:
             command = [interpreter, executable] if interpreter else [executable]
-            _become(command, environment, warden, result, int(group))
+            _become(command, environment, warden, result, int(group), int(descriptor))
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.close(result)
         # The plugin's output ends when the plugin's own processes end: nobody else may hold these.
         null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(null, descriptor)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
         return True
 
     def _has_started(self) -> bool:
@@ -272,7 +275,12 @@ def _share(folder: bytes, group: bytes) -> None:
 
 
 def _become(
-    command: list[bytes], environment: dict[bytes, bytes], warden: int, result: int, group: int
+    command: list[bytes],
+    environment: dict[bytes, bytes],
+    warden: int,
+    result: int,
+    group: int,
+    descriptor: int,
 ) -> None:
     """Turn this fork of the warden into the plugin; it never returns."""
     try:
@@ -285,7 +293,10 @@ def _become(
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execve(command[0], command, environment)
+        if descriptor < 0:
+            os.execve(command[0], command, environment)
+        os.set_inheritable(descriptor, False)
+        os.execve(descriptor, command, environment)
     except OSError as error:
         os.write(result, str(error.errno).encode())
     finally:

@@ -14,8 +14,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import grpc.aio
 
@@ -24,12 +23,11 @@ from graftage.protocol.broker_state import KEEP_SECONDS, WAIT_SECONDS, Doors, Of
 from graftage.protocol.channel import CHANNEL_OPTIONS, UNLIMITED, server_options, target
 from graftage.protocol.conn_info import ConnInfo, decode_conn_info, encode_conn_info
 from graftage.protocol.handshake import address_problem
+from graftage.protocol.wiring import Wiring
 
 if TYPE_CHECKING:  # a plugin that brokers nothing loads nothing for it
     from graftage.protocol.bridge import Inlet
     from graftage.protocol.forwarding import Dial, Forwarder
-    from graftage.protocol.private_folder import PrivateFolder
-    from graftage.protocol.tls import Credentials
     from graftage.protocol.yamux_session import Session
     from graftage.protocol.yamux_stream import YamuxStream
 
@@ -43,40 +41,6 @@ log = logging.getLogger(__name__)
 
 class BrokerFailed(GraftageError):
     """A further connection could not be agreed on or made."""
-
-
-class Listens(Protocol):
-    """What can be told to listen somewhere, in gRPC's words."""
-
-    def add_insecure_port(self, address: str) -> int: ...
-
-
-class Advertised(Protocol):
-    """Where something listens, in the words of a handshake."""
-
-    @property
-    def network(self) -> str: ...
-
-    @property
-    def address(self) -> str: ...
-
-    def remove(self) -> None:
-        """Take the socket away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """How this side and the other are connected.
-
-    listen: makes something listen where the other side can connect. credentials: for TLS, None without.
-    session: the connection that carries all others, None when each has its own. folder: for the sockets
-    between gRPC and those, None if there are none.
-    """
-
-    listen: Callable[[Listens], Advertised]
-    folder: PrivateFolder | None = None
-    credentials: Credentials | None = None
-    session: Session | None = None
 
 
 class Broker:
@@ -169,8 +133,10 @@ class Broker:
         if before is not None:
             before.cancel()
             await asyncio.wait({before})
-        self._ended = asyncio.Event()
+        if self._ended.is_set():
+            self._ended = asyncio.Event()
         sending = asyncio.ensure_future(self._send_all(send))
+        sending.add_done_callback(_note_error)
         try:
             async for message in arriving:
                 self._receive(decode_conn_info(message))
@@ -312,6 +278,12 @@ class Broker:
         for future in (*self._offered.values(), *self._answered.values()):
             if not future.done():
                 future.set_exception(BrokerFailed(_STREAM_ENDED))
+
+
+def _note_error(sending: asyncio.Task[None]) -> None:
+    """A stream that takes no more messages ends soon, and its reader says why."""
+    if not sending.cancelled() and (error := sending.exception()):
+        log.debug("the broker's stream takes no more messages: %s", error)
 
 
 def _now() -> float:

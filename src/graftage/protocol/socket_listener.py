@@ -1,6 +1,7 @@
 """A listening socket of our own in the place of gRPC's: what comes in there goes through a bridge.
 
-Neither `asyncio.Server` nor `loop.sock_accept`: both leak a connection that comes in just as they are closed.
+Neither `asyncio.Server` nor `loop.sock_accept`: those of Python 3.11 leak a connection that comes in just as
+they are closed.
 """
 
 from __future__ import annotations
@@ -34,9 +35,13 @@ class SocketListener:
         except OSError as error:
             bound.close()
             raise RuntimeError(str(error)) from error
-        bound.setblocking(False)
-        self._socket = bound
+        self.take(bound)
         return 1 if is_unix else int(bound.getsockname()[1])
+
+    def take(self, listening: socket.socket) -> None:
+        """Serve a socket that listens already; it is closed in the end."""
+        listening.setblocking(False)
+        self._socket = listening
 
     def serve(self, connection: Callable[[], asyncio.Protocol]) -> None:
         """Give each connection that comes in the protocol that this makes, until closed."""

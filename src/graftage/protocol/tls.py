@@ -57,9 +57,9 @@ def credentials(own: Identity, trusted: Sequence[bytes]) -> Credentials:
     return Credentials(client, server)
 
 
-def checked_name(server_side: bool) -> str | None:
-    """The name that the peer's certificate must carry; a client's is not looked at."""
-    return None if server_side else NAME
+def checked_name(server_side: bool, name: str = "") -> str | None:
+    """What the peer's certificate must be for: `name`, or else `NAME`; a client's is not looked at."""
+    return None if server_side else name or NAME
 
 
 def _show(own: Identity, contexts: Sequence[ssl.SSLContext]) -> None:

@@ -18,11 +18,13 @@ HANDSHAKE_SECONDS = 10.0  # both processes are on one machine, or close
 _READ_BYTES = 256 * 1024
 
 
-def secured(dial: Dial, context: ssl.SSLContext) -> Dial:
-    """Connects as `dial` does, with TLS over it."""
+def secured(dial: Dial, context: ssl.SSLContext, *, name: str = "") -> Dial:
+    """Connects as `dial` does, with TLS over it. name: what the peer's certificate must be for; empty for
+    that of all certificates that are made for one run.
+    """
 
     async def dial_secured(protocol: asyncio.Protocol) -> None:
-        connection = TlsConnection(context, protocol, server_side=False)
+        connection = TlsConnection(context, protocol, server_side=False, name=name)
         try:
             await dial(connection)
             await connection.established
@@ -40,12 +42,17 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
     is called, with the reason.
     """
 
-    def __init__(self, context: ssl.SSLContext, inner: asyncio.Protocol, *, server_side: bool) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, inner: asyncio.Protocol, *, server_side: bool, name: str = ""
+    ) -> None:
         super().__init__()
         self._arrived = ssl.MemoryBIO()
         self._leaving = ssl.MemoryBIO()
         self.tls = context.wrap_bio(
-            self._arrived, self._leaving, server_side=server_side, server_hostname=checked_name(server_side)
+            self._arrived,
+            self._leaving,
+            server_side=server_side,
+            server_hostname=checked_name(server_side, name),
         )
         self._inner = inner
         self._below: asyncio.Transport | None = None

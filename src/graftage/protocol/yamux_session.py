@@ -27,6 +27,7 @@ from graftage.protocol.yamux import (
 from graftage.protocol.yamux_frames import Reason, YamuxError
 from graftage.protocol.yamux_stream import YamuxStream
 
+FAREWELL_SECONDS = 0.2  # for the peer to read the last frames
 LONGEST_ANSWERS = 1024 * 1024  # of frames that the peer does not read
 
 log = logging.getLogger(__name__)
@@ -71,11 +72,7 @@ class Session(asyncio.Protocol):
         """End the connection and all streams, now."""
         if self._below is not None and not self._below.is_closing():
             self._multiplexer.go_away(Reason.NORMAL)
-            self.flush()
-            if self.is_full:
-                self._below.abort()  # the peer does not read; what waits for it would keep us open
-            else:
-                self._below.close()
+            self._hang_up()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = cast("asyncio.Transport", transport)
@@ -158,6 +155,11 @@ class Session(asyncio.Protocol):
 
     def _end(self, reason: str) -> None:
         self._reason = self._reason or reason
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close the connection when all is sent, or a little later: the peer may never read it."""
         if self._below is not None:
             self.flush()
             self._below.close()
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._below.abort)

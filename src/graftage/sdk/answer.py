@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import msgspec
 import numpy as np
 
 from graftage.data.frame import Frame
@@ -18,6 +17,7 @@ from graftage.data.table import Table
 from graftage.errors import PluginFault
 from graftage.sdk.failure import INTERNAL, OK, PLUGIN, source_by_status
 from graftage.sdk.response import Notice, Response
+from graftage.sdk.written_json import write_json
 
 ACCEPTED = (
     "a Frame, a data frame of any library, a dict of columns, a list of dicts (one for each row), a Series, "
@@ -69,7 +69,7 @@ def answer_of(returned: object) -> Answer:
     blamed = source_by_status(status) if response.status >= ERRORS_FROM else PLUGIN
     return Answer(
         tuple(_item(item, response.frames) for item in _items(response.frames)),
-        "" if response.meta is None else _meta_json(response.meta),
+        "" if response.meta is None else write_json(response.meta, what="the handler's meta").decode(),
         _frame_meta(response.meta),
         tuple(_notice(notice) for notice in response.notices),
         response.error,
@@ -153,16 +153,3 @@ def _frame_meta(meta: object) -> dict[str, object]:
         return {}
     known = read_meta({name: value for name, value in meta.items() if isinstance(name, str)})
     return {name: value for name, value in meta.items() if name in known}
-
-
-def _meta_json(meta: object) -> str:
-    try:
-        return msgspec.json.encode(meta, enc_hook=_plain).decode()
-    except (TypeError, ValueError) as error:
-        raise PluginFault(f"the handler's meta cannot be written as JSON: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
-        return value.tolist()
-    raise TypeError(f"a {type(value).__name__} is no JSON value")

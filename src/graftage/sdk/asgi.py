@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from graftage.backend.resource import ResourceRequest
 from graftage.errors import PluginFault
+from graftage.sdk.incoming import Incoming
 from graftage.sdk.reply import Reply
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -23,11 +23,8 @@ Application: TypeAlias = Callable[
 ]
 
 
-async def answer_by_asgi(application: Application, asked: ResourceRequest, path: str, query: str, reply: Reply) -> None:
-    """path: decoded, with a slash in front. query: what stands behind the `?`, as it was sent.
-
-    Raises what the application raises, and PluginFault when it leaves the answer unfinished.
-    """
+async def answer_by_asgi(application: Application, asked: Incoming, reply: Reply) -> None:
+    """Raises what the application raises, and PluginFault when it leaves the answer unfinished."""
     incoming: list[Message] = [{"type": "http.request", "body": asked.body, "more_body": False}]
     answered = asyncio.Event()
 
@@ -47,23 +44,25 @@ async def answer_by_asgi(application: Application, asked: ResourceRequest, path:
                     await reply.end()
                     answered.set()
             case kind:
-                raise PluginFault(f"the ASGI application sent {kind!r}; a request is answered by http.response.*")
+                raise PluginFault(
+                    f"the ASGI application sent {kind!r}; a request is answered by http.response.*"
+                )
 
-    await application(_scope(asked, path, query), receive, send)
+    await application(_scope(asked), receive, send)
     if not reply.ended:
         raise PluginFault("the ASGI application returned before its answer was complete")
 
 
-def _scope(asked: ResourceRequest, path: str, query: str) -> Message:
+def _scope(asked: Incoming) -> Message:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": asked.method,
         "scheme": "http",
-        "path": path,
-        "raw_path": quote(path).encode(),
-        "query_string": query.encode("utf-8", "replace"),
+        "path": asked.path,
+        "raw_path": quote(asked.path).encode(),
+        "query_string": asked.query.encode("utf-8", "replace"),
         "root_path": "",
         "headers": [
             (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))

@@ -50,18 +50,25 @@ class Call:
         async with self._instances.use(self.asked, tenant=self.context.tenant) as instance:
             yield instance
 
-    async def run(self, instance: Instance, handler: Callable[..., Any], *arguments: object) -> Any:
+    async def run(self, instance: Instance | None, handler: Callable[..., Any], *arguments: object) -> Any:
         """What a handler returns: one that is `async def` runs here, a plain one in a worker thread."""
         if inspect.iscoroutinefunction(handler):
             return await handler(*arguments)
         returned = await self.in_thread(instance, lambda: handler(*arguments))
         return await returned if inspect.isawaitable(returned) else returned
 
-    async def in_thread(self, instance: Instance, work: Callable[[], Any]) -> Any:
-        """What `work` returns in a worker thread, which keeps the object open if this task is cancelled."""
-        future = self._workers.submit(work)
-        self._instances.hold(instance)
-        future.add_done_callback(lambda _: self._instances.release(instance))
+    async def in_thread(
+        self, instance: Instance | None, work: Callable[[], Any], *, workers: Workers | None = None
+    ) -> Any:
+        """What `work` returns in a worker thread, which keeps the object open if this task is cancelled.
+
+        instance: None where no object is asked. workers: other threads than those of all handlers, for what
+        takes very long.
+        """
+        future = (workers or self._workers).submit(work)
+        if instance is not None:
+            self._instances.hold(instance)
+            future.add_done_callback(lambda _: self._instances.release(instance))
         return await asyncio.shield(future)
 
     def failed(self, what: str, error: BaseException) -> Failure:

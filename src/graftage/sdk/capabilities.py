@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from graftage.protocol import rpc
 from graftage.sdk.handlers import answers_queries
+from graftage.sdk.marks import answers_admission, answers_resources, answers_streams, converts_objects
 
 
 class Method(NamedTuple):
@@ -56,6 +57,33 @@ SERVICES: Mapping[int, Mapping[str, Service]] = {
             "graftage.sdk.diagnostics_service:DiagnosticsService",
             {"CheckHealth": Method("check_health"), "CollectMetrics": Method("collect_metrics")},
             always,
+        ),
+        rpc.RESOURCE: Service(
+            "graftage.sdk.resource_service:ResourceService",
+            {"CallResource": Method("call_resource", streams=True)},
+            answers_resources,
+        ),
+        rpc.STREAM: Service(
+            "graftage.sdk.stream_service:StreamService",
+            {
+                "SubscribeStream": Method("subscribe_stream"),
+                "RunStream": Method("run_stream", streams=True),
+                "PublishStream": Method("publish_stream"),
+            },
+            answers_streams,
+        ),
+        rpc.ADMISSION: Service(
+            "graftage.sdk.admission_service:AdmissionService",
+            {
+                "ValidateAdmission": Method("validate_admission"),
+                "MutateAdmission": Method("mutate_admission"),
+            },
+            answers_admission,
+        ),
+        rpc.CONVERSION: Service(
+            "graftage.sdk.admission_service:ConversionService",
+            {"ConvertObjects": Method("convert_objects")},
+            converts_objects,
         ),
     },
 }

@@ -14,13 +14,14 @@ import grpc.aio
 
 from graftage.errors import SettingsError
 from graftage.protocol.bridge import Inlet
-from graftage.protocol.broker import Broker, Listens, Wiring
+from graftage.protocol.broker import Broker
 from graftage.protocol.certificate import BadCertificateText, from_pem, make_identity
 from graftage.protocol.channel import target
 from graftage.protocol.environment import CLIENT_CERT
 from graftage.protocol.private_folder import PrivateFolder
 from graftage.protocol.socket_listener import SocketListener
 from graftage.protocol.tls import Credentials, UnusableCertificate, credentials
+from graftage.protocol.wiring import Listens, Wiring
 from graftage.protocol.yamux_session import Session
 from graftage.sdk.listener import Address
 

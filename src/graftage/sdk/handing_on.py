@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from graftage.sdk.call import Call
 from graftage.sdk.instances import Instance
@@ -14,7 +14,7 @@ from graftage.sdk.workers import Workers
 Take: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
 
 
-def comes_in_pieces(returned: object) -> bool:
+def comes_in_pieces(returned: object) -> TypeGuard[AsyncIterable[Any] | Iterator[Any]]:
     """Is it an iterator? What can be iterated over several times, such as a list, is a value of its own."""
     return hasattr(type(returned), "__aiter__") or isinstance(returned, Iterator)
 
@@ -43,9 +43,7 @@ async def hand_on(
             await take(piece)
 
 
-def _hand_on_plain(
-    call: Call, pieces: Iterable[Any], take: Take, loop: asyncio.AbstractEventLoop
-) -> None:
+def _hand_on_plain(call: Call, pieces: Iterable[Any], take: Take, loop: asyncio.AbstractEventLoop) -> None:
     with ExitStack() as stack:
         if hasattr(pieces, "close"):
             stack.callback(pieces.close)

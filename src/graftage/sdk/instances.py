@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graftage.backend.context import AppSettings, PluginContext
@@ -44,7 +44,8 @@ End = Callable[[Made], Awaitable[None]]
 class Instance:
     """An object that is there or being made. users: running calls, and threads that they left behind.
 
-    fingerprint: what it was made from. last_used: a moment of the event loop's clock.
+    fingerprint: what it was made from. last_used: a moment of the event loop's clock. kept: what services
+    keep for as long as it lives, such as its web application.
     """
 
     fingerprint: object
@@ -53,6 +54,7 @@ class Instance:
     users: int = 0
     retired: bool = False
     ending: asyncio.Task[None] | None = None
+    kept: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
     def source(self) -> Any:

@@ -15,23 +15,16 @@ from graftage.sdk.errors import DownstreamError
 _DAY: Final = timedelta(days=1)
 _YEAR: Final = timedelta(days=365.25)
 _CALENDAR: Final = {"d": _DAY, "w": 7 * _DAY, "M": _YEAR / 12, "y": _YEAR}
-_CLOCK: Final = {
-    "ns": timedelta(microseconds=1) / 1000,
-    "us": timedelta(microseconds=1),
-    "µs": timedelta(microseconds=1),
-    "μs": timedelta(microseconds=1),  # the Greek letter, which Go takes as well
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-}
+_CLOCK: Final = {  # in microseconds; the second "µs" has the Greek letter, which Go takes as well
+    "ns": 0.001, "us": 1, "µs": 1, "μs": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6,
+}  # fmt: skip
 _TEXT_UNITS: Final = {
     "y": 365 * _DAY,  # of so many days, as nothing here says which year is meant
     "d": _DAY,
-    "h": _CLOCK["h"],
-    "m": _CLOCK["m"],
-    "s": _CLOCK["s"],
-    "ms": _CLOCK["ms"],
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
 }
 _CALENDAR_TEXT: Final = re.compile(r"([0-9]+)([dwMy])")
 _CLOCK_PART: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
@@ -68,7 +61,7 @@ def parse_interval(text: str) -> timedelta:
             return int(match[1]) * _CALENDAR[match[2]]
         if match := _CLOCK_TEXT.fullmatch(plain):
             parts = [float(number) * _CLOCK[unit] for number, unit in _CLOCK_PART.findall(match[2])]
-            return sum(parts, timedelta()) * (-1 if match[1] == "-" else 1)
+            return timedelta(microseconds=sum(parts)) * (-1 if match[1] == "-" else 1)
     except OverflowError:
         raise InvalidInterval(f"the interval {text!r} is too long") from None
     raise InvalidInterval(

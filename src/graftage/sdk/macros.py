@@ -96,7 +96,7 @@ class _Expansion:
     def _replacement(self, text: str, match: re.Match[str]) -> tuple[str, int]:
         """What stands for a match, and where the text goes on after it."""
         variable, form, name = match.groups()
-        if variable or name in _MOMENTS:
+        if variable or (name in _MOMENTS and name not in self._macros):
             value = _variable(variable or name, form or "", self._query)
             return match[0] if value is None else value, match.end()
         macro = self._macros.get(name)

@@ -74,8 +74,8 @@ def _parameter(part: str, text: str) -> re.Match[str] | None:
     parameter = _PARAMETER.fullmatch(part)
     if parameter is None and ("{" in part or "}" in part):
         raise ValueError(
-            f"the path {text!r} has the part {part!r}; a parameter is a whole part, {{name}}, or {{name:path}} "
-            "for all that is left"
+            f"the path {text!r} has the part {part!r}; a parameter is a whole part, {{name}}, or "
+            "{{name:path}} for all that is left"
         )
     return parameter
 

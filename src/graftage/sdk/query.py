@@ -6,13 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from graftage.backend.context import User
 from graftage.sdk.context import RequestContext
 from graftage.sdk.headers import Headers
 from graftage.sdk.host_query import Host
 from graftage.sdk.settings import Settings
+from graftage.sdk.stream import channel
+
+if TYPE_CHECKING:
+    from graftage.sdk.macros import Macro
+    from graftage.sdk.sql_dialects import Dialect
 
 Model = TypeVar("Model")
 
@@ -67,6 +72,11 @@ class Query(Generic[Model]):
         `await query.host.query("uid", "A", {"expr": "up"})`."""
         return replace(self.context.host, time_range=self.time_range)
 
+    def channel(self, path: str) -> str:
+        """The address of a channel of this data source. `Response(frame, meta={"channel": ...})` makes a
+        panel go on with what `@stream` sends there. Raises ValueError for a path that no channel can have."""
+        return channel(self.settings.uid, path)
+
     @property
     def user(self) -> User | None:
         """Who asks; None for alert rules, and where the host does not say."""
@@ -82,6 +92,22 @@ class Query(Generic[Model]):
         """Has the host given this query up? Worth asking now and then in a handler that takes long: an
         `async` one is cancelled, but a plain function runs on unless it looks here."""
         return self._cancelled.is_set()
+
+    def expand(
+        self, text: str, *, dialect: Dialect | None = None, macros: Mapping[str, Macro] | None = None
+    ) -> str:
+        """The text with `$__timeFilter(column)`, `${__from}`, `$__interval` and the like replaced, as
+        `graftage.sdk.macros.expand` tells. Binding `parameters()` is safer where it will do."""
+        from graftage.sdk.macros import expand
+
+        return expand(text, self, dialect=dialect, macros=macros)
+
+    def parameters(self) -> dict[str, Any]:
+        """Values to bind in a statement: `from`, `to`, `from_ms`, `to_ms`, `interval_ms`, and
+        `max_data_points`."""
+        from graftage.sdk.macros import parameters
+
+        return parameters(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The answer to a request for a plugin's own route, on its way to the host.
 
-Status and headers go with the first piece of the body. Each piece is a message, which the host sends on at once.
+Status and headers go with the first piece of the body. Each piece is a message, which the host sends on at
+once.
 
 Source: grafana/grafana-plugin-sdk-go, backend/resource/httpadapter/response_writer.go.
 """
@@ -40,7 +41,9 @@ class Reply:
         Raises PluginFault when it is too late, and ValueError for what is no status of HTTP.
         """
         if self.started:
-            raise PluginFault("status and headers are sent already; say them before the first piece of the body")
+            raise PluginFault(
+                "status and headers are sent already; say them before the first piece of the body"
+            )
         check_status(status)
         self._status = status
         self._headers = {}

@@ -1,8 +1,8 @@
 """How an author answers HTTP requests for routes of the plugin's own. Light: loaded before the handshake.
 
-    @resource("GET", "/stations/{name}")
-    async def station(self, request, name):
-        return {"name": name}
+@resource("GET", "/stations/{name}")
+async def station(self, request, name):
+    return {"name": name}
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def resource(method: str, path: str) -> Callable[[_F], _F]:
     answered with the status of the error and its text.
     """
     if not isinstance(method, str) or not isinstance(path, str):
-        raise TypeError('@resource takes a method of HTTP and a path, as in @resource("GET", "/stations/{name}")')
+        raise TypeError(
+            '@resource takes a method of HTTP and a path, as in @resource("GET", "/stations/{name}")'
+        )
     pattern = PathPattern(path)
 
     def mark(handler: _F) -> _F:

@@ -53,7 +53,9 @@ def _headers(response: ResourceResponse) -> Iterator[tuple[str, str]]:
 
 
 def _is_json(body: object) -> bool:
-    return not (body is None or isinstance(body, str | bytes | bytearray | memoryview) or comes_in_pieces(body))
+    return not (
+        body is None or isinstance(body, str | bytes | bytearray | memoryview) or comes_in_pieces(body)
+    )
 
 
 def _body(body: object) -> bytes:
@@ -70,6 +72,6 @@ def _piece(piece: object) -> bytes:
             return bytes(piece)
         case _:
             raise PluginFault(
-                f"a piece of the answer is {type(piece).__name__}; expected text or bytes: what shall be JSON "
-                "has to be written as such before it is yielded"
+                f"a piece of the answer is {type(piece).__name__}; expected text or bytes; write "
+                "what shall be JSON with json.dumps"
             )

@@ -55,9 +55,9 @@ _VISUALISATIONS: Final = {
 def arranged(frame: Frame, result_format: ResultFormat, fill: Fill = "null") -> tuple[Frame, ...]:
     """The rows of a query as its format wants them.
 
-    Time series: long ones become wide (fill: what stands where a series has no value), others stay. Multi: the
-    same, with a frame for each series. The others say which visualisation suits them. Raises ValueError where
-    times are missing or do not ascend.
+    Time series: long ones become wide (fill: what stands where a series has no value), others stay. Multi:
+    the same, with a frame for each series. The others say which visualisation suits them. Raises ValueError
+    where times are missing or do not ascend.
     """
     if result_format in _VISUALISATIONS:
         kind = _VISUALISATIONS[result_format]

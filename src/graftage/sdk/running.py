@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import grpc.aio
 
-from graftage.errors import GraftageError
+from graftage.errors import GraftageError, SettingsError
 from graftage.protocol import rpc
 from graftage.protocol.channel import server_options
 from graftage.protocol.environment import CLIENT_CERT, MULTIPLEX, VERSIONS
@@ -119,12 +119,14 @@ async def _serve(
     outputs = {Output.STDOUT: captured.output}
     if errors is not None:
         outputs[Output.STDERR] = errors
-    front = _front()
-    listen_where_told = partial(listen, where=plan(os.environ, unix_sockets=unix_sockets_work()))
+    unix_sockets = unix_sockets_work()
+    front = _front(unix_sockets=unix_sockets)
+    listen_where_told = partial(listen, where=plan(os.environ, unix_sockets=unix_sockets))
 
     @cache
     def broker() -> Broker:
-        from graftage.protocol.broker import Broker, Wiring  # not before the handshake
+        from graftage.protocol.broker import Broker  # not before the handshake
+        from graftage.protocol.wiring import Wiring
 
         wiring = front.wiring(listen_where_told) if front else Wiring(listen_where_told)
         return Broker(wiring, keep_seconds=math.inf)  # a host's offer lasts until the plugin has use for it
@@ -173,11 +175,16 @@ def _version(own: Mapping[int, GenericHandlers]) -> int:
     return choose_version(own, offered)
 
 
-def _front() -> Front | None:
+def _front(*, unix_sockets: bool) -> Front | None:
     """What stands before the gRPC server, if the host has asked for anything but plain gRPC."""
     client_cert, multiplex = os.environ.get(CLIENT_CERT, ""), is_true(os.environ.get(MULTIPLEX, ""))
     if not client_cert and not multiplex:
         return None
+    if not unix_sockets:
+        raise SettingsError(
+            "the host asks for TLS or multiplexing, for which this plugin needs Unix sockets, "
+            "but this system offers none; turn both off in the host"
+        )
     from graftage.sdk.front import Front
 
     return Front(client_cert, multiplex=multiplex)

@@ -5,74 +5,72 @@ Source: PEP 3333.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from graftage.backend.resource import ResourceRequest
 from graftage.errors import PluginFault
+from graftage.sdk.call import Call
+from graftage.sdk.incoming import Incoming, joined
+from graftage.sdk.instances import Instance
+from graftage.sdk.reply import Reply
 
 Application: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Failure: TypeAlias = tuple[type[BaseException], BaseException, TracebackType]
 
-
-class Outlet(Protocol):
-    """Where the answer goes, from a worker thread."""
-
-    @property
-    def started(self) -> bool: ...
-    @property
-    def cancelled(self) -> bool: ...
-    def head(self, status: int, headers: Iterable[tuple[str, str]]) -> None: ...
-    def write(self, body: bytes) -> None: ...
+SOME_HOST, SOME_PORT = "plugin", "80"  # where the host does not tell: a plugin is called by no name
 
 
-def answer_by_wsgi(
-    application: Application, asked: ResourceRequest, path: str, query: str, outlet: Outlet
+async def answer_by_wsgi(
+    application: Application, call: Call, instance: Instance, asked: Incoming, reply: Reply
 ) -> None:
-    """To be called in a worker thread. Raises what the application raises, and PluginFault when it breaks the
-    rules. path, query: as of `answer_by_asgi`."""
-    call = _WsgiCall(outlet)
-    pieces = application(_environ(asked, path, query), call.start_response)
-    try:
-        for piece in pieces:
-            if outlet.cancelled:
-                return
-            if piece:  # the head waits for the first byte, as until then it may become that of an error
-                call.write(piece)
-        call.check_begun()
-    finally:
-        if hasattr(pieces, "close"):
-            pieces.close()
+    """Ask in a worker thread. Raises what the application raises, and PluginFault when it breaks rules."""
+    exchange = _Exchange(call, reply, asyncio.get_running_loop())
+    await call.in_thread(instance, lambda: exchange.run(application, _environ(asked)))
+    await reply.end()
 
 
-class _WsgiCall:
-    def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
+class _Exchange:
+    """One request and its answer, in a worker thread; the answer leaves through the event loop."""
+
+    def __init__(self, call: Call, reply: Reply, loop: asyncio.AbstractEventLoop) -> None:
+        self._call = call
+        self._reply = reply
+        self._loop = loop
         self._begun = False
 
-    def start_response(
+    def run(self, application: Application, environ: dict[str, Any]) -> None:
+        pieces = application(environ, self._start_response)
+        with ExitStack() as stack:
+            if hasattr(pieces, "close"):
+                stack.callback(pieces.close)
+            for piece in pieces:
+                if self._call.cancelled.is_set():
+                    return
+                if piece:  # the head waits for the first byte: until then it may become that of an error
+                    self._write(piece)
+            self._check_begun()
+
+    def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Failure | None = None
     ) -> Callable[[bytes], None]:
-        if exc_info is not None:
-            try:
-                if self._outlet.started:
-                    raise exc_info[1].with_traceback(exc_info[2])
-            finally:
-                exc_info = None  # its traceback holds this frame
-        elif self._begun:
+        if exc_info is not None and self._reply.started:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if exc_info is None and self._begun:
             raise PluginFault("the WSGI application called start_response twice, and not for an error")
         self._begun = True
-        self._outlet.head(_code(status), headers)
-        return self.write
+        self._reply.head(_code(status), headers)
+        return self._write
 
-    def write(self, body: bytes) -> None:
-        self.check_begun()
-        self._outlet.write(body)
+    def _write(self, body: bytes) -> None:
+        self._check_begun()
+        asyncio.run_coroutine_threadsafe(self._reply.write(body), self._loop).result()
 
-    def check_begun(self) -> None:
+    def _check_begun(self) -> None:
         if not self._begun:
             raise PluginFault("the WSGI application answered without calling start_response first")
 
@@ -81,22 +79,27 @@ def _code(status: str) -> int:
     try:
         return int(status[:3])
     except ValueError:
-        raise PluginFault(f"the WSGI application said {status!r}; expected a status such as '200 OK'") from None
+        raise PluginFault(
+            f"the WSGI application said {status!r}; expected a status such as '200 OK'"
+        ) from None
 
 
-def _environ(asked: ResourceRequest, path: str, query: str) -> dict[str, Any]:
+def _environ(asked: Incoming) -> dict[str, Any]:
     """The environment of a request. Its texts are bytes in disguise, as PEP 3333 wants them."""
-    headers = {name.lower(): values for name, values in asked.headers.items()}
-    host, _, port = next(iter(headers.get("host", ())), "").rpartition(":")
-    environ = {
+    headers = {name.lower(): value for name, value in joined(asked.headers).items()}
+    host, _, port = headers.get("host", "").partition(":")
+    environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+    for name in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"):
+        environ.pop(name, None)
+    return environ | {
         "REQUEST_METHOD": asked.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": path.encode().decode("latin-1"),
-        "QUERY_STRING": query.encode().decode("latin-1"),
-        "CONTENT_TYPE": ",".join(headers.pop("content-type", ())),
+        "PATH_INFO": _disguised(asked.path),
+        "QUERY_STRING": _disguised(asked.query),
+        "CONTENT_TYPE": headers.get("content-type", ""),
         "CONTENT_LENGTH": str(len(asked.body)),
-        "SERVER_NAME": host or "plugin",
-        "SERVER_PORT": port if host and port.isdigit() else "80",
+        "SERVER_NAME": host or SOME_HOST,
+        "SERVER_PORT": port or SOME_PORT,
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
@@ -106,8 +109,7 @@ def _environ(asked: ResourceRequest, path: str, query: str) -> dict[str, Any]:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    headers.pop("content-length", None)  # of what the host got; the body is what counts
-    for name, values in headers.items():
-        between = "; " if name == "cookie" else ","
-        environ[f"HTTP_{name.upper().replace('-', '_')}"] = between.join(values)
-    return environ
+
+
+def _disguised(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("latin-1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graftage.data.canonical_json import read_json
+from graftage.data.canonical_json import Number, read_json
 
 
 def cookies_to_keep(json_data: str) -> frozenset[str]:
@@ -26,4 +26,4 @@ def kept_cookies(received: Iterable[tuple[str, str]], names: frozenset[str]) -> 
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and not isinstance(value, Number)

@@ -18,13 +18,10 @@ from prometheus_client import CollectorRegistry, Counter, Summary, generate_late
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
-from graftage.backend.query import QueryRequest, Result
-from graftage.query.execute import Ask
 from graftage.server import metric_families as families
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_QUERY_DATA: Final = "queryData"
 _COUNTED_CODES: Final = ("200", "404", "500", "unknown")
 _OUTSIDE_NAMES: Final = re.compile(r"[^A-Za-z0-9_]")
 
@@ -68,7 +65,7 @@ class Metrics:
 
         self._plugin_requests = families.PLUGIN_REQUESTS.made_for(registry)
         self._plugin_milliseconds = families.PLUGIN_MILLISECONDS.made_for(registry)
-        self._plugin_children: dict[tuple[str, str], tuple[Counter, Summary]] = {}
+        self._plugin_children: dict[tuple[str, str, str], tuple[Counter, Summary]] = {}
 
         self.data_source_look_ups = families.DATA_SOURCE_LOOK_UPS.made_for(registry)
         self._proxied_milliseconds = families.PROXIED_MILLISECONDS.made_for(registry)
@@ -94,20 +91,18 @@ class Metrics:
         by_code = self._proxy_status if proxied else self._api_status
         by_code.get(str(status), by_code["unknown"]).inc()
 
-    def counted(self, ask: Ask) -> Ask:
-        """The same calls to plugins, counted and timed."""
-
-        async def counted_ask(plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
-            started = perf_counter()
-            status = "error"
-            try:
-                results = await ask(plugin_id, request, timeout=timeout)
-                status = "ok"
-                return results
-            finally:
-                self._plugin_called(plugin_id, status, perf_counter() - started)
-
-        return counted_ask
+    @contextmanager
+    def plugin_called(self, plugin_id: str, endpoint: str) -> Iterator[None]:
+        """Count and time the call to a plugin that runs inside the block. endpoint: what is asked."""
+        started = perf_counter()
+        status = "error"
+        try:
+            yield
+            status = "ok"
+        finally:
+            children = self._children_of_plugin(plugin_id, endpoint, status)
+            children[0].inc()
+            children[1].observe((perf_counter() - started) * 1000)
 
     @contextmanager
     def proxied(self, data_source: str, method: str) -> Iterator[ProxiedCall]:
@@ -127,17 +122,15 @@ class Metrics:
                     self._source_seconds.labels(*labels).observe(seconds)
                     self._source_bytes.labels(name).observe(call.size)
 
-    def _plugin_called(self, plugin_id: str, status: str, seconds: float) -> None:
-        key = (plugin_id, status)
+    def _children_of_plugin(self, plugin_id: str, endpoint: str, status: str) -> tuple[Counter, Summary]:
+        key = (plugin_id, endpoint, status)
         children = self._plugin_children.get(key)
         if children is None:
-            children = (
-                self._plugin_requests.labels(plugin_id, _QUERY_DATA, status),
-                self._plugin_milliseconds.labels(plugin_id, _QUERY_DATA),
+            children = self._plugin_children[key] = (
+                self._plugin_requests.labels(plugin_id, endpoint, status),
+                self._plugin_milliseconds.labels(plugin_id, endpoint),
             )
-            self._plugin_children[key] = children
-        children[0].inc()
-        children[1].observe(seconds * 1000)
+        return children
 
 
 class _Registry(CollectorRegistry):

@@ -31,6 +31,7 @@ from graftage.server.app import build_app
 from graftage.server.body import DEFAULT_LIMIT
 from graftage.server.callee import Callees
 from graftage.server.caller import caller
+from graftage.server.counted_plugins import CountedPlugins
 from graftage.server.http_protocol import HttpProtocol
 from graftage.server.listening import BACKLOG, listen, url_of
 from graftage.server.live.streams import Streams
@@ -111,6 +112,7 @@ def make_app(
         plugins=[PluginBuild(plugin.id, plugin.type, plugin.json.info.version) for plugin in host.installed],
     )
 
+    counted = CountedPlugins(host, metrics)
     callees = _callees(store, host)
     return build_app(
         [
@@ -120,7 +122,7 @@ def make_app(
             ),
             *metrics_routes.routes(metrics=metrics),
             *query.routes(
-                ask=metrics.counted(host.query),
+                ask=counted.query,
                 sources=_Sources(store, metrics),
                 caller=caller,
                 query_seconds=settings.query_timeout,
@@ -128,9 +130,11 @@ def make_app(
             ),
             *data_sources.routes(store.data_sources, host.installed),
             *plugin_health.routes(
-                plugins=host, callees=callees, caller=caller, seconds=settings.query_timeout
+                plugins=counted, callees=callees, caller=caller, seconds=settings.query_timeout
             ),
-            *resources.routes(plugins=host, callees=callees, caller=caller, seconds=settings.query_timeout),
+            *resources.routes(
+                plugins=counted, callees=callees, caller=caller, seconds=settings.query_timeout
+            ),
             *live.routes(streams=streams, caller=caller),
             *plugins.routes(host),
             *proxy.routes(
@@ -195,6 +199,8 @@ def _host_options(settings: Settings) -> HostOptions:
             log_rate=settings.log_rate,
             log_burst=settings.log_burst,
         ),
+        elsewhere={id_: one.elsewhere for id_, one in settings.plugin.items() if one.elsewhere},
+        checksums={id_: one.checksum for id_, one in settings.plugin.items() if one.checksum},
         plugin_settings={plugin_id: one.values for plugin_id, one in settings.plugin.items()},
         output_folder=settings.plugin_output,
     )

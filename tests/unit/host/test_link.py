@@ -18,10 +18,11 @@ from graftage.host import connection
 from graftage.host.exit_status import ExitStatus
 from graftage.host.link import Link, NotReached, open_link
 from graftage.host.standing import until_answering
-from graftage.protocol.broker import Broker, BrokerFailed, Wiring
+from graftage.protocol.broker import Broker, BrokerFailed
 from graftage.protocol.certificate import make_identity
 from graftage.protocol.conn_info import ConnInfo
 from graftage.protocol.handshake import BadCertificate, Handshake
+from graftage.protocol.wiring import Wiring
 from support.nasty import open_descriptors
 from support.plugin_side import plugin_side
 from support.plugins.brokering import call, echo
@@ -218,6 +219,22 @@ class TestBroker:
             async with plugin.broker.accept(1, [echo("plugin")]), link.broker.dial(1) as channel:
                 assert await call(channel, "interop.Echo/Say", "c") == "plugin heard: c"
             again.cancel()
+
+    @WAYS
+    async def test_what_is_accepted_before_there_is_a_stream_is_offered_on_it_and_ends_with_it(
+        self, tmp_path: Path, tls: bool, multiplex: bool
+    ) -> None:
+        async with (
+            plugin_side(tmp_path, host=HOST if tls else None, multiplex=multiplex) as plugin,
+            link_to(plugin.handshake, tls=tls, multiplex=multiplex) as link,
+            link.broker.accept(1, [echo("host")]),
+        ):
+            await answering(link)
+            holding = asyncio.ensure_future(connection.hold_broker(link.channel, link.broker, LOG))
+            async with plugin.broker.dial(1) as channel:
+                assert await call(channel, "interop.Echo/Say", "a") == "host heard: a"
+                holding.cancel()
+                await eventually_async(lambda: is_out_of_reach(channel), what="the end of what was accepted")
 
     async def test_a_message_that_is_none_ends_the_stream_with_a_warning(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -9,9 +9,14 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from graftage.errors import SettingsError
 from graftage.protocol import tls_connection
@@ -131,6 +136,25 @@ async def test_tls_1_2_and_1_3_are_spoken_with_http_2_agreed_on(path: str, versi
         assert talk.transport is not None
         spoken = talk.transport.tls
         assert (spoken.version(), spoken.selected_alpn_protocol()) == (version.name.replace("_", "."), "h2")
+        talk.transport.abort()
+
+
+async def test_a_peer_may_have_a_smaller_key_and_no_right_to_sign(path: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    small = Identity(certificate.public_bytes(Encoding.DER), pem)
+    talk = Talk()
+    async with listening(path, small, HOST):
+        await secured(dialer("unix", path), credentials(HOST, [small.certificate]).client)(talk)
+        assert talk.transport is not None
         talk.transport.abort()
 
 

@@ -218,3 +218,12 @@ async def test_data_for_a_closed_stream_is_thrown_away_and_stopped_by_its_credit
         await loop.sock_sendall(peer, frame(Kind.DATA, NONE, 1, 1))
         assert "credit allows 0" in await asyncio.wait_for(asyncio.shield(session.ended), 5)
         assert not taken[0].heard
+
+
+async def test_a_peer_that_reads_nothing_cannot_keep_the_connection_open() -> None:
+    async with rude_peer() as (session, _, _):
+        for _ in range(10):
+            session.open(Talk()).write(bytes(WINDOW))
+        assert session.is_full
+        session.close()
+        await asyncio.wait_for(asyncio.shield(session.ended), 3)

@@ -63,7 +63,7 @@ async def test_errors_in_results_make_400_with_the_text_of_the_first_by_ref_id()
 async def test_a_failed_call_is_500_and_its_text_stands_under_each_ref_id() -> None:
     answer = await ask_one(CallFailed("INVALID_ARGUMENT", "bad argument"), "B", "A")
     assert (answer.status, answer.message) == (500, CALL_FAILED)
-    assert answer.results == {ref_id: Result(ref_id, error="bad argument") for ref_id in "AB"}
+    assert answer.results == {ref_id: Result(ref_id, error="bad argument", status=500) for ref_id in "AB"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_only_a_passed_deadline_is_504(failure: GraftageError, status: int
 async def test_what_one_data_source_answers_is_kept_when_another_fails() -> None:
     answer = await ask_two([Result("A", meta_json="1")], CallFailed("UNKNOWN", "boom"))
     assert (answer.status, answer.message) == (500, CALL_FAILED)
-    assert answer.results == {"A": Result("A", meta_json="1"), "B": Result("B", error="boom")}
+    assert answer.results == {"A": Result("A", meta_json="1"), "B": Result("B", error="boom", status=500)}
 
 
 async def test_the_gravest_of_two_outcomes_counts() -> None:
@@ -147,23 +147,22 @@ async def test_the_log_keeps_the_beginning_of_a_long_error_only(caplog: pytest.L
 
 
 async def test_of_many_data_sources_some_wait_for_their_turn() -> None:
-    asked: list[str] = []
-    go_on = asyncio.Event()
+    at_once: list[int] = []
+    asking = 0
+    everybody = asyncio.Barrier(MOST_AT_ONCE)
 
     async def ask(plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
-        asked.append(plugin_id)
-        if len(asked) == MOST_AT_ONCE:
-            asyncio.get_running_loop().call_soon(go_on.set)
-        await go_on.wait()
-        assert len(asked) >= MOST_AT_ONCE
+        nonlocal asking
+        asking += 1
+        at_once.append(asking)
+        await everybody.wait()
+        asking -= 1
         return (Result(plugin_id),)
 
-    requests = [request_to("p" * count, "p" * count) for count in range(1, MOST_AT_ONCE + 4)]
-    task = asyncio.ensure_future(execute(requests, ask=ask, timeout=1))
-    while not asked:
-        await asyncio.sleep(0)
-    assert len(asked) == MOST_AT_ONCE
-    assert len((await task).results) == len(requests)
+    requests = [request_to("p" * count, "p" * count) for count in range(1, 2 * MOST_AT_ONCE + 1)]
+    answer = await execute(requests, ask=ask, timeout=1)
+    assert max(at_once) == MOST_AT_ONCE
+    assert len(answer.results) == len(requests)
 
 
 @pytest.mark.parametrize(

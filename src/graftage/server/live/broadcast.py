@@ -17,8 +17,8 @@ from graftage.server.live.outbox import Outbox
 from graftage.server.live.packet import Packet, read_packet
 from graftage.server.live.standing import NEXT, Event, State, failures_in_a_row, wait_seconds
 
-# How long a plugin waits for subscribers of whom not one keeps up, before they are cut off.
-PATIENCE_SECONDS: Final = 5.0
+# How long a plugin waits for subscribers of whom not one makes progress, before they are given up.
+PATIENCE_SECONDS: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,8 @@ class Broadcast:
         self._subscribers: list[Subscriber] = []
         self._failures = 0
         self._turn = asyncio.Lock()  # held while the plugin is asked, its handler's clearing away included
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # the run that is wanted
+        self._tasks: set[asyncio.Task[None]] = set()  # that one, and those that are being ended
         self._wait: asyncio.TimerHandle | None = None
         self._deserted: asyncio.TimerHandle | None = None
 
@@ -119,8 +120,8 @@ class Broadcast:
     async def stop(self) -> None:
         """End the stream, for good. Returns when the plugin is no longer asked."""
         self._move(Event.UNWANTED)
-        async with self._turn:
-            pass
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _move(self, event: Event) -> None:
         state = NEXT.get((self._state, event))
@@ -131,25 +132,32 @@ class Broadcast:
             self._wait.cancel()
         match state:
             case State.RUNNING:
-                self._cancel_run()
+                self._cancel()
                 self._task = asyncio.create_task(self._attempt(), name=f"stream {self.channel}")
+                self._tasks.add(self._task)
+                self._task.add_done_callback(self._ended)
             case State.WAITING:
                 loop = asyncio.get_running_loop()
                 self._wait = loop.call_later(wait_seconds(self._failures), self._move, Event.DUE)
             case State.IDLE:
-                self._cancel_run()
-                if not self._subscribers:
-                    self._forget()
+                self._cancel()
+                self._tell_if_idle()
 
-    def _cancel_run(self) -> None:
-        # One that ends by itself says so from inside, and is done in a moment.
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
+    def _cancel(self) -> None:
+        # Once: a second time would interrupt the plugin's call in its clearing away.
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
 
-    def _forget(self) -> None:
-        if self._deserted is not None:
-            self._deserted.cancel()
-        self._on_idle(self)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._tell_if_idle()
+
+    def _tell_if_idle(self) -> None:
+        if self._state is State.IDLE and not self._tasks and not self._subscribers:
+            if self._deserted is not None:
+                self._deserted.cancel()
+            self._on_idle(self)
 
     async def _attempt(self) -> None:
         """Run the stream once. The plugin is asked only when it no longer runs the one before."""
@@ -197,10 +205,13 @@ class Broadcast:
             return
         waits = [asyncio.ensure_future(outbox.room()) for outbox in behind]
         try:
-            await asyncio.wait(waits, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waits, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+        if not done:
+            for outbox in behind:
+                outbox.give_up()
 
     def _tell_of_failure(self, error: Exception) -> None:
         if not isinstance(error, GraftageError):

@@ -25,8 +25,8 @@ class Limit:
 class Outbox:
     """A queue of lines, each in pieces of which most are shared with other queues.
 
-    on_overflow: called once, when more would wait than `limit` allows. What waits is thrown away then, and
-    whatever else is put in.
+    on_overflow: called once, when more would wait than `limit` allows, or the client is given up. What waits
+    is thrown away then, and whatever else is put in.
     """
 
     def __init__(self, limit: Limit, on_overflow: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class Outbox:
         self._lines.append(pieces)
         self._characters += sum(map(len, pieces))
         if len(self._lines) > self._limit.lines or self._characters > self._limit.characters:
-            self._overflow()
+            self.give_up()
             return
         self._is_filled.set()
         if self._characters > BATCH_CHARACTERS:
@@ -77,7 +77,10 @@ class Outbox:
             self._has_room.set()
         return taken
 
-    def _overflow(self) -> None:
+    def give_up(self) -> None:
+        """Keep nothing for this client any more."""
+        if self._has_overflowed:
+            return
         self._has_overflowed = True
         self._lines.clear()
         self._characters = 0

@@ -106,6 +106,7 @@ def _state(plugin: InstalledPlugin, status: PluginStatus | None) -> dict[str, ob
         "state": status.state,
         "since": status.since.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "pid": status.pid,
+        "address": status.address,
         "restarts": status.restarts,
         "lastExit": status.last_exit,
         "stderrTail": status.stderr_tail,

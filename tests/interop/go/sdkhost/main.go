@@ -7,11 +7,12 @@
 //	{"call":"Data/QueryData","request":{…}}  a method of pluginv2, the request as protobuf JSON
 //	   "timeout":0.5                         cancels it after so many seconds
 //	   "parts":5                             cancels it after so many messages of its answer
-//	{"kill":true}                            kills the plugin and launches it anew
+//	   "crash":5                             kills the plugin after so many
+//	{"restart":true}                         stops the plugin and launches it anew
 //
 // It prints one JSON object a line: {"started":true} when a plugin runs, then for each message of an answer
-// {"message":{…}} (its frames left out of it) with {"frames":[…]} as the Go SDK reads and writes them, or for
-// an answer of more than a megabyte its {"bytes":…} and the {"rows":…} of its frames; at the end of each call
+// {"message":{…}} (its frames left out of it) with the {"rows":…} of its frames and {"frames":[…]} as the Go
+// SDK reads and writes them, or for more than a megabyte only their {"bytes":…}; at the end of each call
 // {"end":"OK"}, or the name of its status with {"text":…} and {"source":…}; and last, how long stopping took.
 package main
 
@@ -28,6 +29,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -51,7 +53,8 @@ type command struct {
 	Request json.RawMessage `json:"request"`
 	Timeout float64         `json:"timeout"`
 	Parts   int             `json:"parts"`
-	Kill    bool            `json:"kill"`
+	Crash   int             `json:"crash"`
+	Restart bool            `json:"restart"`
 }
 
 type line map[string]any
@@ -65,32 +68,12 @@ func say(l line) {
 }
 
 func main() {
-	autoMTLS := flag.Bool("automtls", false, "TLS with certificates made for each launch")
-	mux := flag.Bool("mux", false, "a single connection")
+	var use launch
+	flag.BoolVar(&use.autoMTLS, "automtls", false, "TLS with certificates made for each launch")
+	flag.BoolVar(&use.mux, "mux", false, "a single connection")
 	flag.Parse()
-	start := func() (*plugin.Client, *grpc.ClientConn) {
-		client := plugin.NewClient(&plugin.ClientConfig{
-			HandshakeConfig: plugin.HandshakeConfig{
-				MagicCookieKey: grpcplugin.MagicCookieKey, MagicCookieValue: grpcplugin.MagicCookieValue,
-			},
-			VersionedPlugins:    map[int]plugin.PluginSet{grpcplugin.ProtocolVersion: {"connection": connection{}}},
-			Cmd:                 exec.Command(flag.Arg(0), flag.Args()[1:]...),
-			AllowedProtocols:    []plugin.Protocol{plugin.ProtocolGRPC},
-			Logger:              hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true}),
-			StartTimeout:        20 * time.Second,
-			AutoMTLS:            *autoMTLS,
-			GRPCBrokerMultiplex: *mux,
-		})
-		to, err := connect(client)
-		if err != nil {
-			say(line{"failed": err.Error()})
-			client.Kill()
-			os.Exit(1)
-		}
-		say(line{"started": true})
-		return client, to
-	}
-	client, to := start()
+	use.command = flag.Args()
+	client, to := use.start()
 	commands := bufio.NewScanner(os.Stdin)
 	commands.Buffer(nil, 64<<20)
 	for commands.Scan() {
@@ -98,16 +81,45 @@ func main() {
 		if err := json.Unmarshal(commands.Bytes(), &asked); err != nil {
 			panic(err)
 		}
-		if asked.Kill {
+		if asked.Restart {
 			client.Kill()
-			client, to = start()
+			client, to = use.start()
 			continue
 		}
-		say(end(call(to, asked)))
+		say(end(call(client, to, asked)))
 	}
 	began := time.Now()
 	client.Kill()
 	say(line{"stopped": time.Since(began).Seconds(), "exited": client.Exited()})
+}
+
+// launch is how plugins are started.
+type launch struct {
+	command       []string
+	autoMTLS, mux bool
+}
+
+func (l launch) start() (*plugin.Client, *grpc.ClientConn) {
+	client := plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig: plugin.HandshakeConfig{
+			MagicCookieKey: grpcplugin.MagicCookieKey, MagicCookieValue: grpcplugin.MagicCookieValue,
+		},
+		VersionedPlugins:    map[int]plugin.PluginSet{grpcplugin.ProtocolVersion: {"connection": connection{}}},
+		Cmd:                 exec.Command(l.command[0], l.command[1:]...),
+		AllowedProtocols:    []plugin.Protocol{plugin.ProtocolGRPC},
+		Logger:              hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true}),
+		StartTimeout:        20 * time.Second,
+		AutoMTLS:            l.autoMTLS,
+		GRPCBrokerMultiplex: l.mux,
+	})
+	to, err := connect(client)
+	if err != nil {
+		say(line{"failed": err.Error()})
+		client.Kill()
+		os.Exit(1)
+	}
+	say(line{"started": true})
+	return client, to
 }
 
 // connection is a go-plugin plugin that hands out the connection itself.
@@ -137,7 +149,7 @@ func connect(client *plugin.Client) (*grpc.ClientConn, error) {
 }
 
 // call makes a call and prints its messages.
-func call(to *grpc.ClientConn, asked command) error {
+func call(client *plugin.Client, to *grpc.ClientConn, asked command) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	if asked.Timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(asked.Timeout*float64(time.Second)))
@@ -177,6 +189,11 @@ func call(to *grpc.ClientConn, asked command) error {
 		}
 		if parts == asked.Parts {
 			cancel()
+		}
+		if parts == asked.Crash {
+			if err := syscall.Kill(client.ReattachConfig().Pid, syscall.SIGKILL); err != nil {
+				return err
+			}
 		}
 	}
 }

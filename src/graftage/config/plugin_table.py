@@ -1,0 +1,102 @@
+"""The table `[plugin.<id>]`: which of its keys are the host's, and what they make together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from graftage.backend.secrets import Secrets
+from graftage.config.keys import FOLDER, Key, boolean, path, text, whole
+from graftage.config.settings import PluginSettings
+from graftage.errors import SettingsError
+from graftage.host.checksum import Checksum
+from graftage.host.remote import RemotePlugin
+from graftage.protocol.handshake import address_problem
+from graftage.protocol.network_tls import TlsFiles
+from graftage.protocol.reattach import ReattachData, read_reattach
+
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
+
+
+def _sha256(value: object, _folder: Path) -> Checksum:
+    if not _SHA256.fullmatch(text(value)):
+        raise ValueError(value)
+    return Checksum(bytes.fromhex(text(value)))
+
+
+def _reattach(value: object, _folder: Path) -> ReattachData:
+    try:
+        return read_reattach(text(value))
+    except SettingsError as error:
+        raise ValueError(value) from error
+
+
+def _address(value: object, _folder: Path) -> str:
+    if address_problem("tcp", text(value)):
+        raise ValueError(value)
+    return text(value)
+
+
+def _name(value: object, _folder: Path) -> str:
+    if not text(value):
+        raise ValueError(value)
+    return text(value)
+
+
+_PEM = Key("the path of a PEM file", path)
+
+# Of every plugin.
+HOST_KEYS: Mapping[str, Key] = {
+    "path": FOLDER,
+    "sha256": Key("64 hexadecimal digits", _sha256),
+    "address": Key("host:port, where the plugin runs", _address),
+    "reattach": Key("reattach data, as the JSON that a plugin in test mode hands out", _reattach),
+}
+# Of one that runs elsewhere; to all others they are keys like any, and reach their process.
+REMOTE_KEYS: Mapping[str, Key] = {
+    "tls": Key("true or false", boolean),
+    "tls_cert": _PEM,
+    "tls_key": _PEM,
+    "tls_ca": _PEM,
+    "tls_server_name": Key("the name that the plugin's certificate is for", _name),
+    "protocol_version": Key("1 or 2", partial(whole, least=1, most=2)),
+}
+
+
+def host_keys(table: Mapping[str, object]) -> Mapping[str, Key]:
+    """Which keys of this table are for the host."""
+    return {**HOST_KEYS, **REMOTE_KEYS} if "address" in table else HOST_KEYS
+
+
+def plugin_settings(own: Mapping[str, object], others: Mapping[str, str]) -> PluginSettings:
+    """What a table makes: the host's keys, as they were read, and the plugin's. Raises SettingsError."""
+    ways = [key for key in ("address", "reattach", "sha256") if key in own]
+    if len(ways) > 1:
+        raise SettingsError(f"{' and '.join(ways)} exclude each other; keep one of them")
+    if others and ("address" in own or "reattach" in own):
+        raise SettingsError(
+            f"{', '.join(others)} would reach the environment of a process that the host starts, and with "
+            f"{ways[0]} it starts none; set this where the plugin is started"
+        )
+    return PluginSettings(
+        path=own.get("path"),  # type: ignore[arg-type]  # each was read by the key of its own name
+        values=Secrets(others),
+        checksum=own.get("sha256"),  # type: ignore[arg-type]
+        elsewhere=_remote(own) if "address" in own else own.get("reattach"),  # type: ignore[arg-type]
+    )
+
+
+def _remote(own: Mapping[str, object]) -> RemotePlugin:
+    files = TlsFiles(own.get("tls_cert"), own.get("tls_key"), own.get("tls_ca"))  # type: ignore[arg-type]
+    wanted = own.get("tls", True) and (files != TlsFiles() or own.get("tls") or "tls_server_name" in own)
+    if own.get("tls") is False and files != TlsFiles():
+        raise SettingsError("tls = false and names of TLS files exclude each other; keep one of them")
+    return RemotePlugin(
+        address=str(own["address"]),
+        tls=files if wanted else None,
+        server_name=str(own.get("tls_server_name", "")),
+        is_open=own.get("tls") is False,
+        version=int(str(own.get("protocol_version", 2))),
+    )
