@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,9 +77,8 @@ async def test_when_the_plugin_is_gone_a_dial_fails(
     start: Any, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     async with start(python_plugin(tmp_path), **options) as running:
-        running._process.terminate()
+        os.kill(running.pid, signal.SIGKILL)
         await asyncio.wait_for(running.wait_exit(), 10)
-        await asyncio.sleep(0)
         with pytest.raises(BrokerFailed):
             async with running.link.broker.dial(1):
                 pass
@@ -100,6 +101,5 @@ def test_under_a_go_host(tmp_path: Path, flags: list[str]) -> None:
     assert said["dialled"] == "the plugin heard: hello"
     assert said["accepted"] == said["accepted again"] == "the host heard: a question"
     assert said["large"] == 50_000_000
-    assert "connection 4711" in said["refused"]
     assert said["stopped"] < 2
     assert [path.name for path in tmp_path.iterdir()] == ["brokering"], "no socket is left"

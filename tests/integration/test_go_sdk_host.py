@@ -75,7 +75,7 @@ def query(**models: Line) -> Line:
     queries = [
         {
             "refId": ref_id,
-            "json": base64.b64encode(json.dumps(model).encode()).decode(),
+            "json": packed(model),
             "queryType": model["queryType"],
             "timeRange": {"fromEpochMS": 1_000, "toEpochMS": 61_000},
             "intervalMS": 15_000,
@@ -99,6 +99,40 @@ def health(**source: Any) -> Line:
     return {"call": "Diagnostics/CheckHealth", "request": {"pluginContext": context}}
 
 
+def channel(call: str, path: str, data: object = None, **more: Any) -> Line:
+    request = {"pluginContext": CONTEXT, "path": path, "data": packed(data)}
+    return {"call": f"Stream/{call}", "request": request, **more}
+
+
+def resource(path: str, *, parts: int = 0, **more: Any) -> Line:
+    request = {"pluginContext": CONTEXT, "path": path, "url": path, "method": "GET", **more}
+    return {"call": "Resource/CallResource", "request": request, "parts": parts}
+
+
+def admission(call: str, thing: object) -> Line:
+    request = {
+        "pluginContext": CONTEXT,
+        "operation": "UPDATE",
+        "kind": {"group": "example.com", "version": "v1", "kind": "Thing"},
+        "objectBytes": packed(thing) if thing else "",
+        "oldObjectBytes": packed({"n": 0}),
+    }
+    return {"call": f"AdmissionControl/{call}", "request": request}
+
+
+def packed(value: object) -> str:
+    """Bytes of JSON as protobuf's own JSON has them."""
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def unpacked(text: str) -> Any:
+    return json.loads(base64.b64decode(text))
+
+
+def numbers(packets: list[Line]) -> list[int]:
+    return [unpacked(packet["message"]["data"])["n"] for packet in packets]
+
+
 METRICS = {"call": "Diagnostics/CollectMetrics", "request": {"pluginContext": CONTEXT}}
 CANCELLED = {"queryType": "cancelled"}
 
@@ -117,16 +151,22 @@ def only_frame(answer: list[Line]) -> Line:
 
 @pytest.mark.parametrize("link", LINKS)
 def test_all_services_answer(link: str) -> None:
-    queried, pieces, checked, counted = run(
+    answers = run(
         ask(A={"queryType": "series", "rows": 100}),
         ask_in_pieces(A={"queryType": "pieces"}),
         health(),
         METRICS,
+        resource("parts"),
+        channel("SubscribeStream", "numbers/0/5"),
+        channel("RunStream", "numbers/0/5"),
+        channel("PublishStream", "numbers/0/5", 1),
+        admission("ValidateAdmission", {"n": 1}),
+        admission("MutateAdmission", {"n": 1}),
+        {"call": "ResourceConversion/ConvertObjects", "request": {"pluginContext": CONTEXT}},
         link=LINKS[link],
     )
-    assert len(columns(only_frame(queried))["value"]) == 100
-    assert len(pieces) == 4
-    assert [answer[-1] for answer in (queried, pieces, checked, counted)] == [{"end": "OK"}] * 4
+    assert [answer[-1] for answer in answers] == [{"end": "OK"}] * 11
+    assert len(columns(only_frame(answers[0]))["value"]) == 100
 
 
 @pytest.mark.parametrize("link", ["plain", "tls, multiplexed"])
@@ -241,3 +281,115 @@ def test_a_data_source_that_cannot_be_made_says_so() -> None:
     assert told["message"]["responses"] == {
         "A": {"error": "this data source cannot be made", "status": 500, "errorSource": "plugin"}
     }
+
+
+def test_a_resource_is_asked_and_answers() -> None:
+    asked = resource(
+        "echo/a b",
+        url="echo/a%20b?q=1&q=2",
+        method="POST",
+        headers={"X-Asked": {"values": ["1"]}},
+        body=base64.b64encode(b"grown " * 100_000).decode(),
+    )
+    ((*parts, end),) = run(asked)
+    assert end == {"end": "OK"}
+    head = parts[0]["message"]
+    assert head["code"] == 418
+    assert head["headers"]["X-Many"] == {"values": ["a", "b"]}
+    body = b"".join(base64.b64decode(part["message"].get("body", "")) for part in parts)
+    assert json.loads(body) == {"name": "a b", "query": ["1", "2"], "asked": "1", "body": "grown " * 100_000}
+
+
+def test_a_resource_answers_in_parts_or_with_an_error() -> None:
+    (*parts, end), (failed, _), (nowhere, _) = run(
+        resource("parts"), resource("failing"), resource("nowhere")
+    )
+    assert end == {"end": "OK"}
+    assert [base64.b64decode(part["message"]["body"]) for part in parts] == [
+        b"part 0;",
+        b"part 1;",
+        b"part 2;",
+    ]
+    assert failed["message"]["code"] == 503
+    assert unpacked(failed["message"]["body"]) == {"message": "the database is down"}
+    assert nowhere["message"]["code"] == 404
+
+
+@pytest.mark.parametrize(
+    "call",
+    [resource("wait", parts=1), channel("RunStream", "numbers/0/1/on", parts=1)],
+    ids=["resource", "stream"],
+)
+def test_who_has_enough_of_an_answer_cancels_it_in_the_plugin(call: Line) -> None:
+    (*_, end), counted = run(call, ask(A=CANCELLED))
+    assert end["end"] == "Canceled"
+    assert columns(only_frame(counted)) == {"calls": [1]}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("numbers/0/1", None), ("broken", "PERMISSION_DENIED"), ("nowhere", "NOT_FOUND")]
+)
+def test_who_may_subscribe(path: str, status: str | None) -> None:
+    ((told, _),) = run(channel("SubscribeStream", path))
+    assert told["message"].get("status") == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("numbers/0/1", None), ("broken", "PERMISSION_DENIED"), ("nowhere", "NOT_FOUND")]
+)
+def test_who_may_publish(path: str, status: str | None) -> None:
+    ((told, _),) = run(channel("PublishStream", path, {"n": 1}))
+    assert told["message"].get("status") == status
+    if status is None:
+        assert unpacked(told["message"]["data"]) == {"published": {"n": 1}}
+
+
+def test_10_000_packets_with_a_crash_of_the_plugin_in_the_middle() -> None:
+    (*first, broken), restarted, (*second, end) = run(
+        channel("RunStream", "numbers/0/5000/on", crash=5000),
+        {"restart": True},
+        channel("RunStream", "numbers/5000/10000"),
+    )
+    assert broken["end"] == "Unavailable"
+    assert (restarted, end) == ([{"started": True}], {"end": "OK"})
+    assert numbers(first + second) == list(range(10_000))
+
+
+def test_rows_are_a_frame_and_then_its_data_alone() -> None:
+    ((first, second, end),) = run(channel("RunStream", "rows"))
+    assert end == {"end": "OK"}
+    frame, data = (unpacked(packet["message"]["data"]) for packet in (first, second))
+    assert [field["name"] for field in frame["schema"]["fields"]] == ["time", "value"]
+    assert frame["data"]["values"][1] == [1.5]
+    assert "schema" not in data
+    assert data["data"]["values"][1] == [2.5]
+
+
+def test_a_stream_can_fail() -> None:
+    ((first, end),) = run(channel("RunStream", "broken"))
+    assert unpacked(first["message"]["data"]) == 1
+    assert end == {"end": "Unknown", "text": "the stream is broken", "source": "downstream"}
+
+
+def test_objects_are_validated_mutated_and_converted() -> None:
+    converting = {
+        "pluginContext": CONTEXT,
+        "uid": "c1",
+        "objects": [{"raw": packed({"n": 1}), "contentType": "application/json"}],
+        "targetVersion": {"group": "example.com", "version": "v2"},
+    }
+    (valid, _), (refused, _), (mutated, _), (converted, _), (failed,) = run(
+        admission("ValidateAdmission", {"n": 1}),
+        admission("ValidateAdmission", {"bad": 1}),
+        admission("MutateAdmission", {"n": 1}),
+        {"call": "ResourceConversion/ConvertObjects", "request": converting},
+        admission("MutateAdmission", None),
+    )
+    assert valid["message"] == {"allowed": True, "warnings": ["UPDATE of Thing"]}
+    reason = {"status": "Failure", "message": "it is bad", "reason": "Forbidden", "code": 403}
+    assert refused["message"] == {"result": reason}
+    assert mutated["message"]["allowed"]
+    assert unpacked(mutated["message"]["objectBytes"]) == {"old": {"n": 0}, "new": {"n": 1}}
+    (thing,) = converted["message"]["objects"]
+    assert (converted["message"]["uid"], unpacked(thing["raw"])) == ("c1", {"v2": {"n": 1}})
+    assert failed == {"end": "Unknown", "text": "there is nothing to look at", "source": "downstream"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import grpc.aio
 import pytest
 
 from graftage.host.launch import StartFailed
+from graftage.host.launch_options import SOCKET_DIR_BYTES
 from graftage.host.link import open_link
 from graftage.protocol.certificate import Identity, make_identity, to_pem
 from graftage.protocol.handshake import MissingCertificate, UnexpectedCertificate, parse_handshake
@@ -100,6 +102,21 @@ async def test_a_plugin_that_cannot_read_the_hosts_certificate_does_not_start(
 async def test_go_plugins_are_spoken_to(start: Any, era: str) -> None:
     async with start(build(era) / "plugin", auto_mtls=True) as running:
         await running.client.ping()
+
+
+async def test_the_hosts_private_sockets_are_in_the_folder_of_that_one_process(
+    start: Any, tmp_path: Path
+) -> None:
+    """So a host that is killed leaves none: the folder goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="graftage-", suffix="d" * (SOCKET_DIR_BYTES - 22), dir="/tmp"))
+    async with start(build("current") / "plugin", auto_mtls=True, socket_dir=folder) as running:
+        await running.client.ping()
+        (own,) = made_by_plugin(folder, "*")
+        names = sorted(path.name[:6] for path in made_by_plugin(own, "*"))
+        assert names == ["plugin", "privat"]
+        assert stat.S_IMODE(os.stat(own).st_mode) == 0o700
+    assert made_by_plugin(folder, "*") == []
+    os.rmdir(folder)
 
 
 @pytest.mark.parametrize("multiplex", [False, True])

@@ -192,7 +192,7 @@ def test_variables_that_mean_something_else_are_left_alone(name):
         ("[plugin]\nacme = 1", "expected a table [plugin.'acme'], not a number"),
         ("[plugin.a]\n[plugin.b]\nx = []", "bad.toml:3: key 'x' of plugin 'b': expected a text, a number or"),
         (
-            "[plugin.a]\naddress = 1\npath = 1",
+            "[plugin.a]\nlimit = 1\npath = 1",
             "bad.toml:3: key 'path' of plugin 'a': expected a folder, got 1",
         ),
         ("a = ", "is not TOML: Invalid value (at end of document)"),

@@ -48,10 +48,10 @@ def _paths(value: object, folder: Path) -> tuple[Path, ...]:
 
 
 def path(value: object, folder: Path) -> Path:
-    text = str(value) if isinstance(value, Path) else text(value)
-    if not text or "\0" in text or "://" in text:
+    given = str(value) if isinstance(value, Path) else text(value)
+    if not given or "\0" in given or "://" in given:
         raise ValueError(value)
-    return folder / os.path.expanduser(text)  # which leaves `~nobody` as it is, where Path raises
+    return folder / os.path.expanduser(given)  # which leaves `~nobody` as it is, where Path raises
 
 
 def _socket_dir(value: object, folder: Path) -> Path:
@@ -96,10 +96,10 @@ def boolean(value: object, _folder: Path) -> bool:
 
 
 def _one_of(value: object, _folder: Path, *, choices: tuple[str, ...]) -> str:
-    text = text(value).lower()
-    if text not in choices:
+    choice = text(value).lower()
+    if choice not in choices:
         raise ValueError(value)
-    return text
+    return choice
 
 
 def text(value: object) -> str:

@@ -14,6 +14,7 @@ from graftage.errors import SettingsError
 from graftage.host.checksum import Checksum
 from graftage.host.remote import RemotePlugin
 from graftage.protocol.handshake import address_problem
+from graftage.protocol.network_peer import peer_from
 from graftage.protocol.network_tls import TlsFiles
 from graftage.protocol.reattach import ReattachData, read_reattach
 
@@ -89,14 +90,12 @@ def plugin_settings(own: Mapping[str, object], others: Mapping[str, str]) -> Plu
 
 
 def _remote(own: Mapping[str, object]) -> RemotePlugin:
+    tls = own.get("tls")
     files = TlsFiles(own.get("tls_cert"), own.get("tls_key"), own.get("tls_ca"))  # type: ignore[arg-type]
-    wanted = own.get("tls", True) and (files != TlsFiles() or own.get("tls") or "tls_server_name" in own)
-    if own.get("tls") is False and files != TlsFiles():
-        raise SettingsError("tls = false and names of TLS files exclude each other; keep one of them")
-    return RemotePlugin(
-        address=str(own["address"]),
-        tls=files if wanted else None,
+    peer = peer_from(
+        str(own["address"]),
+        tls=None if tls is None else bool(tls),
+        files=files,
         server_name=str(own.get("tls_server_name", "")),
-        is_open=own.get("tls") is False,
-        version=int(str(own.get("protocol_version", 2))),
     )
+    return RemotePlugin(peer, version=int(str(own.get("protocol_version", 2))))

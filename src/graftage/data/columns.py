@@ -135,6 +135,11 @@ def _field_from_array(name: str, values: NDArray[Any]) -> Field:
 def _field_from_list(name: str, values: Sequence[object]) -> Field:
     if any(isinstance(value, Enum) for value in values):
         values = [value.value if isinstance(value, Enum) else value for value in values]
+    for scalar in (np.datetime64, np.timedelta64):  # what the elements of an array are
+        if {type(value) for value in values if value is not None} == {scalar}:
+            return _field_from_array(
+                name, np.array([scalar("NaT") if value is None else value for value in values])
+            )
     kind = _kind_of(name, values)
     if kind == _TIME:  # pandas' NaT is a datetime, which is not equal to itself
         values = [value if value == value else None for value in values]

@@ -26,6 +26,7 @@ from graftage.host.running_plugin import RunningPlugin
 from graftage.host.stopping import stop
 from graftage.protocol.forwarding import dialer
 from graftage.protocol.handshake import Handshake
+from graftage.protocol.process_id import is_alive
 from graftage.protocol.reattach import ReattachData
 
 _LOOK_SECONDS = 1.0
@@ -77,17 +78,6 @@ async def attach(
     finally:
         looking.cancel()
         await asyncio.wait({looking})
-
-
-def is_alive(pid: int) -> bool:
-    """Is there a process with this pid, whoever it belongs to?"""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class _AttachedProcess(ForeignLife):

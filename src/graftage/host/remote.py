@@ -9,52 +9,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import grpc.aio
 
-from graftage.errors import SettingsError
 from graftage.host.connection import NoAnswer, check_answers
 from graftage.host.foreign import ForeignLife, stand_beside_foreign
 from graftage.host.launch_options import LaunchOptions
 from graftage.host.running_plugin import RunningPlugin
-from graftage.protocol.forwarding import Dial
-from graftage.protocol.handshake import Handshake, address_problem
-from graftage.protocol.network_tls import TlsFiles, client_context, is_loopback, split_address
-from graftage.protocol.tls_connection import secured
+from graftage.protocol.handshake import Handshake
+from graftage.protocol.network_peer import NetworkPeer
 
 _CHECKS = 2  # that fail in a row, before a plugin whose connection stands is given up
 
 
 @dataclass(frozen=True, slots=True)
 class RemotePlugin:
-    """Where a plugin is, and how to speak to it. Raises SettingsError for what cannot work.
+    """A plugin elsewhere. version: of the application protocol, as nobody tells it in a handshake.
 
-    address: `host:port`. tls: None to speak in the open, which has to be asked for unless the address is of
-    this machine. server_name: what its certificate is for, unless that is the address's host. version: of
-    the application protocol. check_seconds: from one health check to the next, and for the answer.
+    check_seconds: from one health check to the next, and for the answer.
     """
 
-    address: str
-    tls: TlsFiles | None = None
-    server_name: str = ""
-    is_open: bool = False
+    peer: NetworkPeer
     version: int = 2
     check_seconds: float = 10.0
 
-    def __post_init__(self) -> None:
-        if problem := address_problem("tcp", self.address):
-            raise SettingsError(f"no plugin can be reached at {self.address!r}: {problem}")
-        if self.is_open and self.tls is not None:
-            raise SettingsError(f"TLS for the plugin at {self.address} is both switched off and set up")
-        if self.tls is None and not self.is_open and not is_loopback(split_address(self.address)[0]):
-            raise SettingsError(
-                f"the plugin at {self.address} is not on this machine: name a certificate, its key and the "
-                "authority (tls_cert, tls_key, tls_ca), or say tls = false to send queries and secrets in "
-                "the open"
-            )
+    @property
+    def address(self) -> str:
+        return self.peer.address
 
 
 @asynccontextmanager
@@ -74,7 +58,7 @@ async def connect(
         options=options,
         stop=_leave,
         logger=logger,
-        secure=_security(remote),
+        secure=remote.peer.security(),
     ) as plugin:
         checking = asyncio.create_task(
             _check(plugin.link.channel, remote, life, logger), name=f"check {plugin_id}"
@@ -84,14 +68,6 @@ async def connect(
         finally:
             checking.cancel()
             await asyncio.wait({checking})
-
-
-def _security(remote: RemotePlugin) -> Callable[[Dial], Dial]:
-    if remote.tls is None:
-        return lambda dial: dial
-    context = client_context(remote.tls)
-    name = remote.server_name or split_address(remote.address)[0]
-    return lambda dial: secured(dial, context, name=name)
 
 
 async def _leave(_: grpc.aio.Channel) -> None:

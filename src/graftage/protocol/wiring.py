@@ -1,4 +1,4 @@
-"""How a host and its plugin are connected: what a broker needs to make further connections of the same kind."""
+"""How a host and its plugin are connected: what a broker needs to make more connections of the same kind."""
 
 from __future__ import annotations
 

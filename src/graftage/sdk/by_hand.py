@@ -18,6 +18,7 @@ def explanation(script: str, python: str) -> str:
         f"{os.path.basename(script) or 'This program'} is a backend plugin of Grafana: a host starts it and "
         "talks to it over gRPC.\n"
         f"To ask it something without a host: graftage query --plugin {script or 'FILE'}\n"
+        "To serve it on the network: start it with --listen HOST:PORT; under a debugger: with -standalone\n"
         "To use it in Grafana:\n"
         f"  1. Begin the file with a line that names a Python with Graftage, such as #!{python}\n"
         '  2. Name it as Grafana looks for it: the "executable" of plugin.json, then system and processor, '
@@ -44,14 +45,29 @@ def switch_answer(arguments: Sequence[str], script: str) -> str | None:
             return None
 
 
+def wants_to_stand_alone(arguments: Sequence[str]) -> bool:
+    """Is the plugin to run by itself, while its host starts a stand-in? Source: Grafana's Go SDK."""
+    return any(word in ("-standalone", "--standalone") for word in arguments)
+
+
+def wants_the_network(arguments: Sequence[str], environment: Mapping[str, str], *, launched: bool) -> bool:
+    """Is the plugin to listen on the network? launched: by a host, which variables do not overrule."""
+    asked = any(word == "--listen" or word.startswith("--listen=") for word in arguments)
+    return asked or (not launched and bool(environment.get("GRAFTAGE_PLUGIN_LISTEN")))
+
+
+def folder_of(script: str) -> str:
+    """The folder of the program."""
+    frozen = getattr(sys, "frozen", False)  # a program bundled by PyInstaller and its like
+    return os.path.dirname(os.path.abspath(sys.executable if frozen else script))
+
+
 def about(script: str) -> dict[str, str]:
     """`pluginID`, `version` and `time` as the plugin.json beside the program tells them, where it does."""
     import json  # not above: a plugin under a host needs it only after the handshake
 
-    frozen = getattr(sys, "frozen", False)  # a program bundled by PyInstaller and its like
-    folder = os.path.dirname(os.path.abspath(sys.executable if frozen else script))
     try:
-        with open(os.path.join(folder, "plugin.json"), encoding="utf-8") as file:
+        with open(os.path.join(folder_of(script), "plugin.json"), encoding="utf-8") as file:
             described = json.load(file)
     except (OSError, ValueError):
         return {}

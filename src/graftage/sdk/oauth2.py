@@ -189,13 +189,9 @@ def _needed(what: str, value: str) -> str:
 
 
 def _rs256(private_key: str, content: bytes) -> bytes:
-    try:
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import padding, rsa
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            "signing a JWT needs cryptography; install it with: pip install 'graftage[http]'"
-        ) from error
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
     pem = private_key.replace("\\n", "\n").encode()  # as it looks when it was copied out of a JSON file
     try:
         key = serialization.load_pem_private_key(pem, password=None)

@@ -58,6 +58,4 @@ def _is_row(yielded: object) -> bool:
 
 
 def _is_column(value: object) -> bool:
-    if isinstance(value, str | bytes | Mapping):
-        return False
-    return hasattr(type(value), "__len__") and getattr(value, "ndim", 1) > 0
+    return hasattr(type(value), "__len__") and not isinstance(value, str | bytes | Mapping)

@@ -46,7 +46,7 @@ def _headers(response: ResourceResponse) -> Iterator[tuple[str, str]]:
     if _is_json(response.body) and CONTENT_TYPE not in map(canonical, response.headers):
         yield CONTENT_TYPE, JSON
     for name, values in response.headers.items():
-        for value in (values,) if isinstance(values, str) else values:
+        for value in values if isinstance(values, list | tuple) else (values,):
             if not isinstance(value, str):
                 raise PluginFault(f"the header {name!r} is {type(value).__name__}; expected text")
             yield name, value

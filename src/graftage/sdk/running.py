@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import grpc.aio
 
-from graftage.errors import GraftageError, SettingsError
+from graftage.errors import SettingsError
 from graftage.protocol import rpc
 from graftage.protocol.channel import server_options
 from graftage.protocol.environment import CLIENT_CERT, MULTIPLEX, VERSIONS
@@ -86,23 +86,13 @@ def run(
     """Serve what `build` makes until the end; raises SystemExit when the program is to end with a status."""
     logs.install()
     stop = Stop(outlive_host=outlive_host)
-    try:
+    with stop.to_the_end():
         captured = stdout.take()
         stop.handle_signals()
         stop.watch()
         with redirected_stderr() if redirect_stderr else nullcontext() as errors:
             asyncio.run(_serve(build(), captured, errors, stop, receive_bytes))
-    except GraftageError as error:
-        log.error("the plugin cannot serve: %s", error)  # noqa: TRY400 - it says all there is to say
-        raise SystemExit(1) from None
-    except Exception:
-        log.exception("the plugin cannot serve")
-        raise SystemExit(1) from None
-    finally:
-        stop.served()
-    captured.flush()
-    if stop.exit_status:
-        raise SystemExit(stop.exit_status)
+        captured.flush()
 
 
 async def _serve(
@@ -139,7 +129,7 @@ async def _serve(
             services.controller(lambda: stop.request("the host's Shutdown")),
             services.stdio(outputs),
             services.broker(broker, stopping),
-            *reflection([rpc.HEALTH, rpc.CONTROLLER, rpc.STDIO, rpc.BROKER, *_names(own)]),
+            *reflection([rpc.HEALTH, rpc.CONTROLLER, rpc.STDIO, rpc.BROKER, *names_of(own)]),
         )
     )
     async with AsyncExitStack() as stack:
@@ -208,6 +198,6 @@ def _shake_hands(host: int, version: int, address: Address, front: Front | None)
     os.write(host, line)
 
 
-def _names(handlers: GenericHandlers) -> list[str]:
+def names_of(handlers: GenericHandlers) -> list[str]:
     """The services that handlers name; one that serves whatever it is asked for has no name to list."""
     return [handler.service_name() for handler in handlers if isinstance(handler, grpc.ServiceRpcHandler)]

@@ -10,12 +10,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graftage.sdk import stdout
 
 if TYPE_CHECKING:
     import grpc
+
+    from graftage.sdk.running import Application
+
+    Run = Callable[[Callable[[], Application]], None]
 
 UNLIMITED = -1
 
@@ -39,6 +44,9 @@ def serve(
     or a signal ends the plugin then. redirect_stderr: send what the program writes to `sys.stderr` to the
     host as printed errors, apart from the log, as Go plugins do; Grafana discards them.
 
+    The program's flags can ask for another way to serve: `--listen` on the network, `-standalone` under a
+    debugger.
+
     Returns when the host has asked for the end, or is gone (unless `outlive_host`), so that code after it can
     clean up. SIGTERM and SIGHUP stop as orderly, but end the program with status 143 and 129. When nothing
     can be served, or the program was not started by a host, it ends with status 1 and an explanation on
@@ -46,19 +54,14 @@ def serve(
     """
     if (target is None) == (query is None):
         raise TypeError("serve() takes a class, an object or a text 'module:Class', or else query=function")
-    _leave_without_host()
+    way = _way()
     with _uncollected():
-        from graftage.sdk.plugin import Plugin
         from graftage.sdk.handlers import FunctionSource
-        from graftage.sdk.running import run
+        from graftage.sdk.plugin import Plugin
 
-    served = target if query is None else FunctionSource(query)
-    run(
-        lambda: Plugin(served),
-        receive_bytes=receive_bytes,
-        outlive_host=outlive_host,
-        redirect_stderr=redirect_stderr,
-    )
+        served = target if query is None else FunctionSource(query)
+        run = way(_Options(receive_bytes, outlive_host, redirect_stderr))
+    run(lambda: Plugin(served))
 
 
 def serve_services(
@@ -73,16 +76,12 @@ def serve_services(
     versions: what is served under each version of the application protocol; the host's choice decides.
     receive_bytes, outlive_host, redirect_stderr: as of `serve`.
     """
-    _leave_without_host()
+    way = _way()
     with _uncollected():
-        from graftage.sdk.running import Services, run
+        from graftage.sdk.running import Services
 
-    run(
-        lambda: Services(versions),
-        receive_bytes=receive_bytes,
-        outlive_host=outlive_host,
-        redirect_stderr=redirect_stderr,
-    )
+        run = way(_Options(receive_bytes, outlive_host, redirect_stderr))
+    run(lambda: Services(versions))
 
 
 @contextmanager
@@ -98,16 +97,55 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _leave_without_host() -> None:
-    """End the program if it was started for its version, or by hand."""
-    from graftage.sdk.by_hand import explanation, switch_answer
+class _Options(NamedTuple):
+    receive_bytes: int
+    outlive_host: bool
+    redirect_stderr: bool
+
+
+def _way() -> Callable[[_Options], Run]:
+    """How this program was asked to serve. Ends it if it was started for its version, as the stand-in of a
+    plugin that runs already, or by hand.
+    """
+    from graftage.sdk import by_hand, stand_in
 
     script = sys.argv[0] if sys.argv else ""
-    answer = switch_answer(sys.argv[1:], script)
+    arguments = sys.argv[1:]
+    answer = by_hand.switch_answer(arguments, script)
     if answer is not None:
-        terminal = stdout.take().original if stdout.launched_by_host() else stdout.STDOUT
-        os.write(terminal, f"{answer}\n".encode())
+        os.write(_terminal(), f"{answer}\n".encode())
+        raise SystemExit(0)
+    if by_hand.wants_to_stand_alone(arguments):
+        return _standing_alone
+    if by_hand.wants_the_network(arguments, os.environ, launched=stdout.launched_by_host()):
+        return _on_the_network
+    if there := stand_in.stand_alone_plugin(by_hand.folder_of(script), os.environ):
+        stand_in.stand_in(*there, _terminal())
         raise SystemExit(0)
     if not stdout.launched_by_host():
-        sys.stderr.write(explanation(script, sys.executable))
+        sys.stderr.write(by_hand.explanation(script, sys.executable))
         raise SystemExit(1)
+    return _for_a_host
+
+
+def _for_a_host(options: _Options) -> Run:
+    from graftage.sdk.running import run
+
+    return partial(run, **options._asdict())
+
+
+def _standing_alone(options: _Options) -> Run:
+    from graftage.sdk.standalone import run_standalone
+
+    return partial(run_standalone, receive_bytes=options.receive_bytes, script=sys.argv[0])
+
+
+def _on_the_network(options: _Options) -> Run:
+    from graftage.sdk.network import run_on_network
+
+    return partial(run_on_network, receive_bytes=options.receive_bytes, arguments=sys.argv[1:])
+
+
+def _terminal() -> int:
+    """The descriptor of what was stdout when the program began."""
+    return stdout.take().original if stdout.launched_by_host() else stdout.STDOUT

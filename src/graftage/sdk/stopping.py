@@ -20,10 +20,12 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from graftage.errors import GraftageError
 from graftage.sdk import launcher
 
 STOP_SECONDS = 1.8
@@ -73,6 +75,24 @@ class Stop:
         self._loop = loop
         if self._reason:
             self._asked.set()
+
+    @contextmanager
+    def to_the_end(self) -> Iterator[None]:
+        """Run the block as all there is to the program: what it raises is told on stderr. Raises SystemExit
+        when the program is to end with a status.
+        """
+        try:
+            yield
+        except GraftageError as error:
+            log.error("the plugin cannot serve: %s", error)  # noqa: TRY400 - it says all there is to say
+            raise SystemExit(1) from None
+        except Exception:
+            log.exception("the plugin cannot serve")
+            raise SystemExit(1) from None
+        finally:
+            self.served()
+        if self.exit_status:
+            raise SystemExit(self.exit_status)
 
     def served(self) -> None:
         """The orderly stop is complete: nothing is ended by force any more, and signals to end are the

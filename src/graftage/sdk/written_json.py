@@ -1,4 +1,4 @@
-"""What an author has, as JSON: also dataclasses, moments, frames, and NumPy's numbers and arrays."""
+"""What an author has, as JSON: also dataclasses, moments, a frame, and NumPy's numbers and arrays."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from graftage.errors import PluginFault
 
 def write_json(value: object, *, what: str) -> bytes:
     """Raises PluginFault for what JSON cannot say. what: how its message calls the value."""
+    if isinstance(value, Frame):
+        return b"".join(write_frame_json(value))
     try:
         return msgspec.json.encode(value, enc_hook=_plain)
     except (TypeError, ValueError) as error:
@@ -20,8 +22,6 @@ def write_json(value: object, *, what: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Frame):
-        return msgspec.Raw(b"".join(write_frame_json(value)))
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a {type(value).__name__} is no JSON value")

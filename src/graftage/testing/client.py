@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -56,10 +56,10 @@ async def plugin_client(
 ) -> AsyncIterator[Client]:
     """A plugin with one data source, and the way to ask it; gone when the block ends.
 
-    served: a class, an object or a query function; with `process`, which starts it as a host would, a class, a
-    function or the file of a plugin. settings: the jsonData, as a dict or of the author's own type. config:
-    what Grafana tells plugins, by its `GF_` names. version: of the protocol. data_source: other fields of the
-    data source, such as `url`, `name`, `uid`, `basic_auth_user`.
+    served: a class, an object or a query function; or the file of a plugin, which runs in a process of its
+    own. process: start a class or a function as a host would; its module is imported there once more.
+    settings: the jsonData, as a dict or of the author's own type. config: what Grafana tells plugins, by its
+    `GF_` names. version: of the protocol. data_source: other fields of the data source, such as `url`.
     """
     run = in_own_process if process or isinstance(served, str | os.PathLike) else in_this_process
     if run is in_this_process and _is_function(served):
@@ -128,7 +128,7 @@ class Client:
         return await self.plugin.check_health(HealthRequest(self.context, headers or {}), timeout=timeout)
 
     async def metrics(self, *, timeout: float = SECONDS) -> str:
-        """The plugin's counters in Prometheus' text format. In this process they count on from test to test."""
+        """The plugin's counters in Prometheus' text format. In this process, tests share them."""
         return (await self.plugin.collect_metrics(self.context, timeout=timeout)).decode()
 
     async def resource(
@@ -141,8 +141,10 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout: float = SECONDS,
     ) -> ResourceAnswer:
-        """Call one of the plugin's HTTP routes. url: a path, with a query string if need be. json: a body to be
-        written as JSON."""
+        """Call one of the plugin's HTTP routes.
+
+        url: a path, with a query string if need be. json: a body to be written as JSON.
+        """
         sent = {name: (value,) for name, value in (headers or {}).items()}
         if json is not None:
             body = asked.encoded(json)
@@ -158,9 +160,9 @@ class Client:
 
     async def stream(
         self, path: str, *, data: object = None, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Any]:
-        """What a subscriber to the channel sees, decoded: what it is sent at first, if anything, and then what
-        the plugin sends. Close it with `aclosing` to leave. Raises StreamRefused."""
+    ) -> AsyncGenerator[Any, None]:
+        """What a subscriber to the channel sees, decoded: first what it is greeted with, if anything, then
+        what the plugin sends. Close it (`aclosing`) to leave. Raises StreamRefused."""
         request = self._stream_request(path, data, headers)
         answer = await self.plugin.subscribe_stream(request, timeout=SECONDS)
         if answer.status != StreamStatus.OK:

@@ -26,8 +26,8 @@ Kept: TypeAlias = "Frame | Answer | Iterable[Frame] | Mapping[str, Answer]"
 def assert_golden(kept: Kept, path: str | os.PathLike[str], *, update: bool | None = None) -> None:
     """Raises AssertionError, with what differs, unless the file holds just these frames.
 
-    kept: frames, or answers, whose errors are kept as well. path: from the working directory. update: write the
-    file instead; None leaves that to the variable.
+    kept: frames, or answers, whose errors are kept as well. path: from the working directory. update: write
+    the file instead; None leaves that to the variable.
     """
     file, got = Path(path), _laid_out(_json_of(kept))
     if update if update is not None else os.environ.get(UPDATE, "") not in ("", "0"):

@@ -64,7 +64,7 @@ async def in_own_process(served: object, plugin_id: str, version: Version) -> As
     """
     with tempfile.TemporaryDirectory(prefix="graftage-", ignore_cleanup_errors=True) as folder:
         script = Path(folder, "plugin.py")
-        script.write_text(_script(served, version), encoding="utf-8")
+        script.write_text(_script(served, version), encoding="utf-8")  # noqa: ASYNC240 - some 300 bytes
         async with launch(
             script, plugin_id=plugin_id, options=LaunchOptions(), logger=log, interpreter=sys.executable
         ) as running:

@@ -63,7 +63,7 @@ class SyncClient:
         try:
             while True:
                 try:
-                    packet = self._run(anext(packets))
+                    packet = self._run(packets.asend(None))
                 except StopAsyncIteration:
                     return
                 yield packet

@@ -13,7 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from graftage import DataSource, DownstreamError, Field, FieldType, Frame, Health, Query, query_type, serve
+from graftage import (
+    AdmissionRequest,
+    ConversionRequest,
+    DataSource,
+    DownstreamError,
+    Field,
+    FieldType,
+    Frame,
+    Health,
+    Operation,
+    Query,
+    ResourceRequest,
+    ResourceResponse,
+    StreamRequest,
+    Verdict,
+    query_type,
+    resource,
+    serve,
+    stream,
+)
 
 FIRST = np.datetime64("2026-11-22T01:02:03.456789012")
 
@@ -109,9 +128,18 @@ def table(library: str) -> Any:
 _NULLABLE_OF_PANDAS = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 
 
-class Everything(DataSource):
-    cancelled = 0  # calls, of all instances
+cancelled = 0  # calls and streams, of all instances
 
+
+async def until_cancelled() -> None:
+    global cancelled
+    try:
+        await asyncio.Event().wait()
+    finally:
+        cancelled += 1
+
+
+class Everything(DataSource):
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
         if settings.url == "broken":
@@ -148,14 +176,11 @@ class Everything(DataSource):
     @query_type("sleep")
     async def sleep(self, query: Query[Any]) -> AsyncIterator[dict[str, Any]]:
         yield series(0, 1)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            Everything.cancelled += 1
+        await until_cancelled()
 
     @query_type("cancelled")
     async def count(self, query: Query[Any]) -> dict[str, Any]:
-        return {"calls": [Everything.cancelled]}
+        return {"calls": [cancelled]}
 
     @query_type("context")
     async def context(self, query: Query[Any]) -> dict[str, Any]:
@@ -173,6 +198,77 @@ class Everything(DataSource):
             "points": query.max_data_points,
         }
         return {"told": [json.dumps(told)]}
+
+    @resource("POST", "/echo/{name}")
+    async def echo(self, request: ResourceRequest, name: str) -> ResourceResponse:
+        told = {
+            "name": name,
+            "query": request.query.all("q"),
+            "asked": request.headers["X-Asked"],
+            "body": request.body.decode(),
+        }
+        return ResourceResponse(told, status=418, headers={"X-Many": ["a", "b"]})
+
+    @resource("GET", "/parts")
+    def parts(self) -> Iterator[str]:
+        for part in range(3):
+            yield f"part {part};"
+
+    @resource("GET", "/wait")
+    async def wait(self) -> AsyncIterator[str]:
+        yield "waiting"
+        await until_cancelled()
+
+    @resource("GET", "/failing")
+    async def failing(self) -> None:
+        raise DownstreamError("the database is down", status=503)
+
+    @stream("numbers/{first}/{last}")
+    async def numbers(self, first: str, last: str) -> AsyncIterator[str]:
+        for number in range(int(first), int(last)):
+            yield json.dumps({"n": number})
+
+    @numbers.publish
+    async def say(self, first: str, last: str, request: StreamRequest) -> str:
+        return json.dumps({"published": request.json()})
+
+    @stream("numbers/{first}/{last}/on")
+    async def endless_numbers(self, first: str, last: str) -> AsyncIterator[str]:
+        async for packet in self.numbers(first, last):
+            yield packet
+        await until_cancelled()
+
+    @stream("rows")
+    def rows(self) -> Iterator[dict[str, Any]]:
+        yield {"time": FIRST, "value": 1.5}
+        yield {"time": FIRST, "value": 2.5}
+
+    @stream("broken")
+    async def broken(self) -> AsyncIterator[str]:
+        yield "1"
+        raise DownstreamError("the stream is broken")
+
+    @broken.authorize
+    def nobody(self, request: StreamRequest) -> None:
+        raise PermissionError("nobody may see it")
+
+    def validate_admission(self, request: AdmissionRequest) -> Verdict:
+        check(request)
+        return Verdict(True, warnings=(f"{Operation(request.operation).name} of {request.kind.kind}",))
+
+    def mutate_admission(self, request: AdmissionRequest) -> dict[str, Any]:
+        check(request)
+        return {"old": request.old_object, "new": request.object}
+
+    def convert_objects(self, request: ConversionRequest) -> list[dict[str, Any]]:
+        return [{request.version: one} for one in request.objects]
+
+
+def check(request: AdmissionRequest) -> None:
+    if request.object is None:
+        raise DownstreamError("there is nothing to look at")
+    if "bad" in request.object:
+        raise PermissionError("it is bad")
 
 
 if __name__ == "__main__":

@@ -108,6 +108,20 @@ def test_durations_of_numpy_tell_their_unit(unit: str, name: str) -> None:
     assert field.present().tolist() == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (np.array([1, 2], "datetime64[us]"), FieldType.TIME),
+        (np.array([1, 2], "timedelta64[s]"), FieldType.INT64),
+    ],
+)
+def test_elements_of_arrays_are_what_their_array_is(array: np.ndarray, kind: FieldType) -> None:
+    whole, single = field_from_values("x", array), field_from_values("x", [None, *array])
+    assert (single.type, single.config) == (kind, whole.config)
+    assert single.present().tolist() == [False, True, True]
+    assert single.values[1:].tolist() == whole.values.tolist()
+
+
 @pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "10D", "15m"])
 def test_times_of_numpy_may_have_any_unit(unit: str) -> None:
     field = field_from_values("x", np.array([3], "int64").view(f"datetime64[{unit}]"))

@@ -23,8 +23,9 @@ from graftage.data.series import Series
 from graftage.errors import CallFailed, GraftageError, NotFound, PluginTimeout, PluginUnavailable, WireError
 from graftage.host.calls import Metadata
 from graftage.host.host_query import MOST_SOURCES, HostQueryService
-from graftage.protocol.broker import Broker, Listens, Wiring
+from graftage.protocol.broker import Broker
 from graftage.protocol.host_query import decode_host_query, encode_host_query
+from graftage.protocol.wiring import Listens, Wiring
 from graftage.sdk.host_query import Host, HostConnection, HostQueryFailed, host_of_call
 from graftage.sdk.query import TimeRange
 

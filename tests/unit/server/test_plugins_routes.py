@@ -117,6 +117,7 @@ def test_a_plugin_with_a_process_tells_how_that_is():
                 "state": "backing off",
                 "since": "2026-01-31T12:00:00.000Z",
                 "pid": None,
+                "address": "",
                 "restarts": 2,
                 "lastExit": "status 3",
                 "stderrTail": ("last words",),

@@ -309,6 +309,7 @@ async def test_a_frame_that_cannot_be_read_fails_its_own_result_only() -> None:
     results = response.json()["results"]
     assert response.status_code == 400
     assert "cannot be read" in results["A"]["error"]
+    assert response.json()["message"] == results["A"]["error"]
     assert (results["A"]["status"], results["A"]["errorSource"]) == (500, "plugin")
     assert len(results["B"]["frames"]) == 1
 

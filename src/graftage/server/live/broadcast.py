@@ -185,17 +185,12 @@ class Broadcast:
         async with aclosing(self._run(callee.plugin_id, request)) as packets:
             async for data in packets:
                 try:
-                    self.pass_on(self._read(data))
+                    self.pass_on(read_packet(data, limit=self._max_packet))
                 except WireError as error:
                     dropped += 1
                     if dropped == 1:  # of a plugin that only sends such there could be a million
                         self._tell(logging.WARNING, "a packet is dropped, as more may be: %s", error)
                 await self._let_subscribers_follow()
-
-    def _read(self, data: bytes) -> Packet:
-        if len(data) > self._max_packet:
-            raise WireError(f"expected at most {self._max_packet} bytes in a packet, got {len(data)}")
-        return read_packet(data)
 
     async def _let_subscribers_follow(self) -> None:
         """Hold a plugin that is faster than all of its subscribers to the pace of the fastest."""

@@ -32,19 +32,16 @@ _frame = msgspec.json.Decoder(_Frame)
 _any = msgspec.json.Decoder(msgspec.Raw)
 
 
-def read_packet(data: bytes) -> Packet:
-    """Raises WireError, without the data, if that is not one value of JSON in UTF-8."""
+def read_packet(data: bytes, *, limit: int) -> Packet:
+    """Raises WireError, without the data, if that is not one value of JSON in UTF-8 of at most `limit` bytes."""
+    if len(data) > limit:
+        raise WireError(f"expected at most {limit} bytes in a packet, got {len(data)}")
     try:
         # Outside of strings a line break means nothing, and inside of them JSON has none.
         text = data.decode().replace("\n", " ").replace("\r", " ")
         return Packet(text, _schema(text))
     except (ValueError, RecursionError) as error:
         raise WireError(f"expected one JSON value in a packet of {len(data)} bytes: {error}") from error
-
-
-def schema_packet(schema: str) -> str:
-    """A frame of which only the schema is told."""
-    return f'{{"schema":{schema}}}'
 
 
 def opening(initial: Packet | None, schema: str) -> list[str]:
@@ -55,7 +52,7 @@ def opening(initial: Packet | None, schema: str) -> list[str]:
     """
     first = [] if initial is None else [initial.text]
     if schema and (initial is None or initial.schema != schema):
-        first.append(schema_packet(schema))
+        first.append(f'{{"schema":{schema}}}')
     return first
 
 

@@ -23,6 +23,8 @@ from graftage.server.live.outbox import Outbox
 from graftage.server.live.refusal import HTTP_STATUS, Refusal
 from graftage.server.live.streams import Streams, Subscription
 
+EVENTS: Final = "text/event-stream"
+
 # A comment after so many silent seconds: nothing else would tell of a client that has vanished.
 COMMENT_SECONDS: Final = 25.0
 _COMMENT: Final = ":\n\n"
@@ -62,7 +64,7 @@ async def open_events(channel: str, streams: Streams, user: User | None) -> Resp
 class _Events(Response):
     """Lasts until the client leaves or is too slow, or the channel or the server comes to an end."""
 
-    media_type = "text/event-stream"
+    media_type = EVENTS
 
     def __init__(self, listener: _Listener, subscription: Subscription, streams: Streams) -> None:
         super().__init__()

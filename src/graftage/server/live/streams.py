@@ -187,7 +187,7 @@ class Streams:
 
     def _packet(self, channel: Channel, data: bytes) -> Packet | None:
         try:
-            return read_packet(data)
+            return read_packet(data, limit=self.options.queue.characters)
         except WireError as error:
             _log.warning("channel %s: what the plugin answered is not sent: %s", channel, error)
             return None
@@ -199,12 +199,18 @@ class Streams:
     async def _look_at_settings(self) -> None:
         while True:
             await asyncio.sleep(self.options.look)
-            for channel, broadcast in tuple(self._broadcasts.items()):
-                before = broadcast.source
-                callee = self._callee(channel, before.callee.context.user)
-                if isinstance(callee, Missing):
-                    broadcast.dismiss()
-                    continue
-                now = Source(callee, before.path, before.data)
-                if now.version != before.version:
-                    broadcast.change(now)
+            for broadcast in tuple(self._broadcasts.values()):
+                try:
+                    self._look_at(broadcast)
+                except Exception:  # the others shall be looked at all the same
+                    _log.exception("looking at the settings behind channel %s failed", broadcast.channel)
+
+    def _look_at(self, broadcast: Broadcast) -> None:
+        before = broadcast.source
+        callee = self._callee(broadcast.channel, before.callee.context.user)
+        if isinstance(callee, Missing):
+            broadcast.dismiss()
+            return
+        now = Source(callee, before.path, before.data)
+        if now.version != before.version:
+            broadcast.change(now)

@@ -97,6 +97,12 @@ class Connection:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         if reason is not None and self._socket.application_state is WebSocketState.CONNECTED:
+            _log.log(
+                logging.DEBUG if reason is centrifuge.SHUTDOWN else logging.INFO,
+                "a client of live data is sent away: %s",
+                reason.reason,
+                extra={"client": self._socket.client.host if self._socket.client else ""},
+            )
             with suppress(WebSocketDisconnect):
                 await self._socket.close(reason.code, reason.reason)
 

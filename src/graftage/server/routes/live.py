@@ -6,7 +6,7 @@ Source: grafana, pkg/services/live/live.go (`ProvideService`, `getCheckOriginFun
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from graftage.backend.context import User
 from graftage.errors import BadRequest
 from graftage.server.answers import message_answer
-from graftage.server.live.sse import open_events
+from graftage.server.live.sse import EVENTS, open_events
 from graftage.server.live.streams import Streams
 from graftage.server.live.websocket import Connection, Patience
 from graftage.server.routing import Route
@@ -39,6 +39,8 @@ def routes(
 
     async def events(request: Request) -> Response:
         """GET /api/live/sse/*"""
+        if request.method == "HEAD":
+            return Response(media_type=EVENTS)  # else it would wait for an end that never comes
         return await open_events(unquote(request.path_params["*"]), streams, caller(request))
 
     return [
@@ -50,4 +52,5 @@ def routes(
 def _is_own_page(socket: WebSocket) -> bool:
     """Browsers let any page open a WebSocket to anywhere; they say from which page."""
     origin = socket.headers.get("origin")
-    return not origin or urlsplit(origin.lower()).netloc == socket.headers.get("host", "").lower()
+    host = socket.headers.get("host", "").lower()
+    return origin is None or (bool(host) and origin.lower().partition("://")[2] == host)

@@ -89,10 +89,12 @@ async def _shown_as_series(answer: Answer, *, end: bytes = b"") -> Response:
 
 async def _shown_as_frames(answer: Answer) -> Response:
     results = await _read_frames(list(answer.results.values()))
-    status = answer.status if answer.status != 200 or not any(one.error for one in results) else 400
+    status, message = answer.status, answer.message
+    if status == 200 and (errors := {one.ref_id: one.error for one in results if one.error}):
+        status, message = 400, errors[min(errors)]  # of frames that cannot be read
     rows = sum(1 + len(frame) * len(frame.fields) for result in results for frame in result.frames)
     return await written_answer(
-        lambda: encode_frames_answer(results, message=answer.message),
+        lambda: encode_frames_answer(results, message=message),
         weight=rows + sum(len(result.error) for result in results),
         status=status,
     )

@@ -5,10 +5,15 @@ import json
 import pytest
 
 from graftage.errors import WireError
-from graftage.server.live.packet import Packet, opening, read_packet
+from graftage.server.live.packet import Packet, opening
+from graftage.server.live.packet import read_packet as read
 
 FULL = b'{"schema":{"fields":[{"name":"x"}]},"data":{"values":[[1]]}}'
 SCHEMA = '{"fields":[{"name":"x"}]}'
+
+
+def read_packet(data: bytes) -> Packet:
+    return read(data, limit=len(data))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,11 @@ def test_any_json_is_a_packet_and_a_frame_may_have_a_schema(data: bytes, schema:
 def test_what_is_no_json_is_refused_without_being_quoted(data: bytes) -> None:
     with pytest.raises(WireError, match=f"expected one JSON value in a packet of {len(data)} bytes"):
         read_packet(data)
+
+
+def test_a_packet_that_fits_into_no_queue_is_refused() -> None:
+    with pytest.raises(WireError, match="expected at most 10 bytes in a packet, got 11"):
+        read(b"[1,2,3,4,5]", limit=10)
 
 
 @pytest.mark.parametrize("data", [b'{\r\n "a": [\n1]\n}', b'[\n"b\\n"\n]'])

@@ -96,6 +96,14 @@ async def test_a_refusal_is_an_answer_with_its_status(
     assert (answer.status_code, answer.json()) == (status, {"message": message})
 
 
+async def test_head_tells_the_type_and_asks_nobody() -> None:
+    plugin = StreamingPlugin()
+    async with live_server(plugin) as (http, _):
+        answer = await http.head(PATH)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert (answer.status_code, plugin.asked) == (200, [])
+
+
 async def test_a_channel_may_be_percent_encoded() -> None:
     plugin = StreamingPlugin()
     async with (

@@ -104,6 +104,7 @@ async def client(address: str, fate: Fate | None = None) -> AsyncIterator[Client
         yield one
     finally:
         await one.disconnect()
+        await eventually_async(lambda: not one._background_tasks)  # one of them closes the socket
 
 
 async def subscribe(one: Client, channel: str = CHANNEL, data: Any = None) -> tuple[Subscription, Seen]:
