@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment, proxy_bypass
 
-from graftage.errors import SettingsError
+from graftage.errors import PluginFault
 from graftage.sdk.http_layers import Budget, Layers, context_now, is_loopback, response_limit
 from graftage.sdk.http_settings import HttpSettings, TimeOuts
 from graftage.sdk.http_tls import FORCE_TLS_1_3, ssl_context
@@ -31,7 +31,7 @@ try:
     import httpcore
     import httpx
 except ModuleNotFoundError as error:
-    raise SettingsError(
+    raise PluginFault(
         "settings.http_client() needs httpx; install it with: pip install 'graftage[http]'"
     ) from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graftage.errors import SettingsError
+from graftage.errors import PluginFault
 from graftage.sdk.http_layers import Budget, Layers, context_now, response_limit
 from graftage.sdk.http_opener import origin_of, refuse_what_needs_httpx
 from graftage.sdk.http_settings import HttpSettings
@@ -19,7 +19,7 @@ try:
     import urllib3
     from requests.adapters import HTTPAdapter
 except ModuleNotFoundError as error:
-    raise SettingsError(
+    raise PluginFault(
         "settings.requests_client() needs requests; install it with: pip install requests"
     ) from error
 

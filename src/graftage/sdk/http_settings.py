@@ -32,7 +32,7 @@ class Login:
 class TimeOuts:
     """In seconds; 0 means no limit. total: for a request and its whole answer. dial: to connect.
     tls_handshake: after that. keep_alive: between the probes of a silent connection. idle: how long an unused
-    connection is kept."""
+    connection is kept. expect_continue: for an answer before a body is sent; no client made here asks."""
 
     total: float = 30
     dial: float = 10

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,10 @@ async def test_where_nobody_listens_there_is_no_link(tmp_path: Path, multiplex: 
 async def test_rubbish_instead_of_tls_or_yamux_is_named(
     tmp_path: Path, tls: bool, multiplex: bool, complaint: str
 ) -> None:
-    def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 1000)
+        with suppress(OSError):
+            await reader.read()  # a socket that is closed before it was read takes back what it wrote
         writer.close()
 
     server = await asyncio.start_unix_server(answer, tmp_path / "rubbish")

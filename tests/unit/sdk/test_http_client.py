@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -13,11 +14,13 @@ import httpx
 import pytest
 import requests
 
-from graftage.errors import SettingsError
+from graftage import DataSource, Query
+from graftage.errors import PluginFault, SettingsError
 from graftage.sdk.context import answering
 from graftage.sdk.failure import blame_of
 from graftage.sdk.http_layers import ResponseTooLarge
 from graftage.sdk.settings import Settings
+from graftage.testing import plugin_client
 from support.certificates import Authority
 from support.echo_server import EchoServer, echo_server, server_tls
 from support.http_sources import call, settings
@@ -307,6 +310,38 @@ async def test_a_tls_handshake_that_takes_too_long_is_given_up(authority):
         async with source.http_client() as client:
             with pytest.raises(httpx.ConnectTimeout):
                 await client.get(f"https://127.0.0.1:{mute.getsockname()[1]}")
+
+
+@pytest.mark.parametrize(
+    ("library", "module", "factory"),
+    [("httpx", "http_client", "http_client"), ("requests", "http_requests", "requests_client")],
+)
+def test_a_library_that_is_missing_is_named_with_how_to_get_it(library, module, factory, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"graftage.sdk.{module}", raising=False)
+    with pytest.raises(PluginFault, match=f"needs {library}; install it with: pip install"):
+        getattr(settings(), factory)()
+
+
+class Relaying(DataSource):
+    """Tells which credentials reach the remote system."""
+
+    async def check_health(self) -> str:
+        async with self.settings.http_client() as client:
+            return (await client.get("/")).json()["headers"].get("authorization", "")
+
+    async def query(self, query: Query[dict[str, Any]]) -> Any:
+        return {"authorization": [await self.check_health()]}
+
+
+@pytest.mark.parametrize(("values", "told"), [({"oauthPassThru": True}, "Bearer user"), ({}, "")])
+async def test_headers_of_a_real_call_reach_the_remote_system(server, values, told):
+    headers = {"Authorization": "Bearer user"}
+    async with plugin_client(Relaying, settings=values, url=server.url) as client:
+        answers = await client.query(A={}, headers=headers)
+        report = await client.check_health(headers=headers)
+    assert answers["A"].frame.fields[0].values.tolist() == [told]
+    assert report.message == told
 
 
 def test_requests_makes_no_exception_of_its_own_for_size(server):

@@ -7,6 +7,7 @@ import pytest
 from graftage.errors import SettingsError
 from graftage.sdk.http_settings import Login, Pool, SigV4, TimeOuts
 from graftage.sdk.model import UnreadableModel
+from graftage.sdk.settings import Settings
 from support.http_sources import settings
 
 
@@ -150,6 +151,11 @@ def test_numbers_below_zero_are_errors():
 
 def test_null_is_as_missing():
     assert settings({"timeout": None, "tlsAuth": None}).http.time_outs.total == 30
+
+
+def test_settings_made_by_hand_count_as_well():
+    by_hand = Settings(id=1, org_id=1, name="Weather", type="acme", json={"timeout": 5})
+    assert by_hand.http.time_outs.total == 5
 
 
 def test_json_that_is_no_object_is_an_error():
