@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from graftage.protocol.channel import CHANNEL_OPTIONS, target
-from graftage.protocol.pb.datasource_v1_pb2 import DatasourceResponse
-from graftage.protocol.rpc import QUERY_V1
 
 LISTENS = 0x10000  # __SO_ACCEPTCON of the kernel's sockets
 
@@ -20,13 +19,14 @@ LISTENS = 0x10000  # __SO_ACCEPTCON of the kernel's sockets
 class Bare:
     """Calls with one request over and over; every answer is read into protobuf's own message."""
 
-    def __init__(self, channel: grpc.aio.Channel, request: bytes) -> None:
-        self._call = channel.unary_unary(QUERY_V1, None, DatasourceResponse.FromString)
+    def __init__(
+        self, channel: grpc.aio.Channel, method: str, read: Callable[[bytes], Any], request: bytes
+    ) -> None:
+        self._call = channel.unary_unary(method, None, read)
         self._request = request
 
-    async def answer(self) -> DatasourceResponse:
-        message: DatasourceResponse = await self._call(self._request)
-        return message
+    async def answer(self) -> Any:
+        return await self._call(self._request)
 
     async def seconds(self, calls: int, *, at_once: int) -> float:
         """How long so many calls take, `at_once` at a time."""
@@ -49,9 +49,10 @@ class Bare:
 
 
 @asynccontextmanager
-async def bare(socket: str, request: bytes) -> AsyncIterator[Bare]:
+async def bare(socket: str, method: str, read: Callable[[bytes], Any], request: bytes) -> AsyncIterator[Bare]:
+    """read: makes a message of the bytes of an answer."""
     async with grpc.aio.insecure_channel(target("unix", socket), options=CHANNEL_OPTIONS) as channel:
-        yield Bare(channel, request)
+        yield Bare(channel, method, read, request)
 
 
 def listening_socket(pid: int) -> str:

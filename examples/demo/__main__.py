@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
@@ -31,6 +32,8 @@ from examples.demo.questions import HOUR_MS, Question, questions
 from examples.demo.server import Server, ServerFailed, running_server
 from graftage.cli.answer import read_answer
 from graftage.cli.show import console_for, render
+from graftage.data.arrow.reader import read_arrow
+from graftage.data.frame_json import write_frame_json
 
 PLUGIN_FOLDER = Path(__file__).parent.parent / "simple-json-datasource"
 PLUGIN_ID = "grafana-simple-json-backend-datasource"
@@ -120,6 +123,27 @@ def _ask(
     verdict = Text(problem, style="bold red") if problem else Text("as the backend serves it", style="green")
     console.print(
         Text.assemble(f"POST /api/ds/query, {len(response.content)} bytes in {_ms(taken)}: ", verdict)
+    )
+    return problem or _ask_as_grafana_7(console, server, question, answer, span)
+
+
+def _ask_as_grafana_7(
+    console: Console, server: Server, question: Question, newer: dict[str, Any], span: tuple[int, int]
+) -> str:
+    """Ask the same through the route of Grafana 7, which has the frames as Arrow files."""
+    source = server.get("/api/datasources/name/town")
+    query = {"refId": "A", "datasourceId": source["id"], **question.model}
+    body = {"from": str(span[0]), "to": str(span[1]), "queries": [query]}
+    started = time.perf_counter()
+    response = server.http.post("/api/tsdb/query", json=body)
+    taken = time.perf_counter() - started
+    files = response.json()["results"]["A"]["dataframes"] if response.status_code == httpx.codes.OK else []
+    frames = [read_arrow(b64decode(file)) for file in files]
+    shown = [json.loads(b"".join(write_frame_json(frame))) for frame in frames]
+    problem = "" if shown == newer["results"]["A"]["frames"] else "the frames are not the same"
+    verdict = Text(problem, style="bold red") if problem else Text("the same frames", style="green")
+    console.print(
+        Text.assemble(f"POST /api/tsdb/query, {len(response.content)} bytes in {_ms(taken)}: ", verdict)
     )
     return problem
 

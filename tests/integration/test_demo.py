@@ -78,6 +78,7 @@ def test_once_shows_series_table_and_search_and_leaves_nothing(tmp_path: Path) -
     assert (run.returncode, run.stderr) == (0, ""), run.stdout + run.stderr
     assert "every answer is what the backend serves" in run.stdout
     assert run.stdout.count("as the backend serves it") == 3
+    assert run.stdout.count("the same frames") == 3
     for sight in ("solar.power", "▁", "Highest", "°C", "queryType", "Simple Json backend"):
         assert sight in run.stdout
     assert "\x1b" not in run.stdout  # no colours where there is no terminal

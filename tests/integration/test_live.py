@@ -39,10 +39,33 @@ from support.plugins.streaming import main
 main({notes!r})
 """
 
+SDK_PLUGIN = "rates-datasource"
+SDK_PROGRAM = """
+import asyncio, itertools
+import graftage
+
+class Rates(graftage.DataSource):
+    @graftage.stream("rates/{pair}")
+    async def rates(self, pair):
+        for number in itertools.count():
+            yield {"rate": float(number)}
+            await asyncio.sleep(0.005)
+
+    @rates.authorize
+    def may_see(self, pair):
+        return pair != "secret"
+
+    @rates.publish
+    def published(self, pair, request):
+        return {"rate": -1.0}
+
+graftage.serve(Rates)
+"""
+
 
 @dataclass(frozen=True)
 class Running:
-    """A server with the plugin and a data source of uid `s1`."""
+    """A server with two plugins, and a data source of uid `s1` for the first, of `s2` for the other."""
 
     server: Server
     notes_file: Path
@@ -62,24 +85,24 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("live")
-    plugin = folder / "plugins" / PLUGIN
-    plugin.mkdir(parents=True)
-    description = {
-        "id": PLUGIN,
-        "name": "Streaming",
-        "type": "datasource",
-        "backend": True,
-        "executable": "tool",
-    }
-    (plugin / "plugin.json").write_text(json.dumps(description))
-    tests, notes = Path(__file__).parents[1], folder / "notes"
-    (plugin / "tool.py").write_text(PROGRAM.format(tests=str(tests), notes=str(notes)))
+    notes = folder / "notes"
+    add_plugin(folder, PLUGIN, PROGRAM.format(tests=str(Path(__file__).parents[1]), notes=str(notes)))
+    add_plugin(folder, SDK_PLUGIN, SDK_PROGRAM)
     with serve(folder, environment={}, plugin_settings={}, query_seconds=20) as server:
         running = Running(server, notes)
-        source = {"name": "One", "type": PLUGIN, "access": "proxy", "uid": "s1"}
-        added = httpx.post(f"{running.url}/api/datasources", json=source, trust_env=False)
-        assert added.status_code == 200, added.text
+        for uid, plugin in (("s1", PLUGIN), ("s2", SDK_PLUGIN)):
+            source = {"name": uid, "type": plugin, "access": "proxy", "uid": uid}
+            added = httpx.post(f"{running.url}/api/datasources", json=source, trust_env=False)
+            assert added.status_code == 200, added.text
         yield running
+
+
+def add_plugin(folder: Path, plugin_id: str, program: str) -> None:
+    plugin = folder / "plugins" / plugin_id
+    plugin.mkdir(parents=True)
+    description = {"id": plugin_id, "type": "datasource", "backend": True, "executable": "tool"}
+    (plugin / "plugin.json").write_text(json.dumps(description))
+    (plugin / "tool.py").write_text(program)
 
 
 class Seen(SubscriptionEventHandler):
@@ -124,9 +147,9 @@ async def client(running: Running, fate: Fate | None = None) -> AsyncIterator[Cl
         await eventually_async(lambda: not one._background_tasks)  # one of them closes the socket
 
 
-async def subscribe(one: Client, path: str) -> tuple[Subscription, Seen]:
+async def subscribe(one: Client, path: str, *, uid: str = "s1") -> tuple[Subscription, Seen]:
     seen = Seen()
-    subscription = one.new_subscription(f"ds/s1/{path}", events=seen)
+    subscription = one.new_subscription(f"ds/{uid}/{path}", events=seen)
     await subscription.subscribe()
     await eventually_async(lambda: seen.subscribed or seen.unsubscribed, timeout=30.0)
     return subscription, seen
@@ -256,6 +279,25 @@ async def test_events_are_the_same_stream_for_curl(running: Running) -> None:
     )
     assert (missing.status_code, missing.json()) == (404, {"message": "Not Found"})
     assert len(running.notes(path)) == 1
+
+
+async def test_a_stream_written_with_the_sdk_is_seen_by_all_with_its_schema(running: Running) -> None:
+    async with client(running) as one, client(running) as other:
+        _, early = await subscribe(one, "rates/eur", uid="s2")
+        await eventually_async(lambda: len(early.texts) > 3)
+        _, late = await subscribe(other, "rates/eur", uid="s2")
+        await eventually_async(lambda: len(late.texts) > 3)
+        await one.publish("ds/s2/rates/eur", {"any": "thing"})
+        for seen in (early, late):
+            await eventually_async(lambda seen=seen: -1.0 in columns_of(seen.texts)["rate"])
+        refused = [
+            (await subscribe(one, path, uid="s2"))[1].unsubscribed[0] for path in ("rates/secret", "no")
+        ]
+    for seen in (early, late):
+        assert set(columns_of(seen.texts)) == {"rate"}
+        own = [rate for rate in columns_of(seen.texts)["rate"] if rate != -1.0]
+        assert own == [own[0] + index for index in range(len(own))]
+    assert refused == [403, 404]
 
 
 async def test_a_server_that_stops_does_so_at_once_and_tells_clients_to_come_back(running: Running) -> None:

@@ -30,7 +30,7 @@ COMMANDS = sorted(
 
 def test_there_is_something_to_look_for() -> None:
     assert len(ROUTES) > 5
-    assert COMMANDS == ["plugins", "query", "serve"]
+    assert COMMANDS == ["plugins", "query", "relay", "serve"]
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -36,6 +36,7 @@ class Command:
 COMMANDS = {
     "serve": Command("graftage.cli.serve", "run the server"),
     "query": Command("graftage.cli.query", "ask a data source, or a plugin without a server"),
+    "relay": Command("graftage.cli.relay", "let Grafana use a plugin that runs elsewhere"),
     "plugins": Command("graftage.cli.plugins", "show which plugins were found, and how they are"),
 }
 

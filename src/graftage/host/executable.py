@@ -58,12 +58,16 @@ def find_executable(
     Raises ExecutableError.
     """
     base = _base(folder, stem, within or folder)
-    suffix = f"_{go_system(system)}_{go_architecture(machine)}{'.exe' if system == 'Windows' else ''}"
-    binary = base.with_name(base.name + suffix)
+    binary = base.with_name(build_name(base.name, system, machine))
     for path in (binary, base.with_name(f"{base.name}{SCRIPT}"), base):
         if path.is_file() or path.is_symlink():  # a link to nothing shall be told, not passed over
             return executable_file(path)
     raise ExecutableError(_nothing_there(base, binary))
+
+
+def build_name(stem: str, system: str, machine: str) -> str:
+    """The file that Grafana launches on this system for ``"executable": stem``."""
+    return f"{stem}_{go_system(system)}_{go_architecture(machine)}{'.exe' if system == 'Windows' else ''}"
 
 
 def executable_file(path: Path) -> Executable:

@@ -51,9 +51,12 @@ class Call:
             yield instance
 
     async def run(self, instance: Instance | None, handler: Callable[..., Any], *arguments: object) -> Any:
-        """What a handler returns: one that is `async def` runs here, a plain one in a worker thread."""
+        """What a handler returns: one that is `async def` runs here, a plain one in a worker thread. One that
+        yields returns a generator, and none of it runs yet."""
         if inspect.iscoroutinefunction(handler):
             return await handler(*arguments)
+        if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
+            return handler(*arguments)
         returned = await self.in_thread(instance, lambda: handler(*arguments))
         return await returned if inspect.isawaitable(returned) else returned
 

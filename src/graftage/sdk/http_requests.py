@@ -37,7 +37,7 @@ def session(settings: Settings[Any], *, forward: bool = False) -> requests.Sessi
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     made = _Session()
     made.headers.pop("User-Agent", None)
-    made.trust_env = True  # for the proxies of the environment
+    made.auth = _as_it_is  # without any, requests would look for a password in .netrc
     adapter = _Layered(http, forward=forward or http.forwards)
     for scheme in ("http://", "https://"):
         made.mount(scheme, adapter)
@@ -46,9 +46,11 @@ def session(settings: Settings[Any], *, forward: bool = False) -> requests.Sessi
 
 class _Session(requests.Session):
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Called for each redirect, with the request that follows `response`."""
+        """Called for each redirect, with the request that follows `response`. Unlike requests' own, it looks
+        for no password in .netrc."""
         setattr(prepared_request, _ORIGIN, getattr(response.request, _ORIGIN))
-        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # of typeshed
+        if self.should_strip_auth(response.request.url, prepared_request.url):
+            prepared_request.headers.pop("Authorization", None)
 
 
 class _Layered(HTTPAdapter):
@@ -94,6 +96,10 @@ class _Layered(HTTPAdapter):
         if limit := response_limit(context_now()):
             _limit(response, Budget(limit))
         return response
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _limit(response: requests.Response, budget: Budget) -> None:

@@ -38,7 +38,8 @@ class StreamRefused(GraftageError):
     """The plugin says that nobody may listen, or that there is no such channel. status: which of these."""
 
     def __init__(self, path: str, status: int) -> None:
-        super().__init__(f"the plugin refuses the channel {path!r}: {StreamStatus(status).name}")
+        reason = StreamStatus(status).name if status in set(StreamStatus) else f"status {status}"
+        super().__init__(f"the plugin refuses the channel {path!r}: {reason}")
         self.status = status
 
 

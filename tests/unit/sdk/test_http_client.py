@@ -344,6 +344,15 @@ async def test_headers_of_a_real_call_reach_the_remote_system(server, values, to
     assert report.message == told
 
 
+def test_passwords_in_netrc_are_none_of_a_data_sources(get, server, tmp_path, monkeypatch):
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login me password secret\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(file))
+    for path in ("", "/redirect?to=/here"):
+        assert "authorization" not in sent(get(settings(), server.url + path))
+
+
 def test_requests_makes_no_exception_of_its_own_for_size(server):
     with answering(call(config={"GF_RESPONSE_LIMIT": "10"})), settings().requests_client() as client:
         response: requests.Response = client.get(f"{server.url}/big?bytes=11", stream=True)

@@ -33,7 +33,7 @@ _any = msgspec.json.Decoder(msgspec.Raw)
 
 
 def read_packet(data: bytes, *, limit: int) -> Packet:
-    """Raises WireError, without the data, if that is not one value of JSON in UTF-8 of at most `limit` bytes."""
+    """Raises WireError, without the data, if that is not one JSON value in UTF-8 of at most `limit` bytes."""
     if len(data) > limit:
         raise WireError(f"expected at most {limit} bytes in a packet, got {len(data)}")
     try:

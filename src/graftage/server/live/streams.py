@@ -70,10 +70,7 @@ class Subscription:
 
 
 class Streams:
-    """Runs streams while its block lasts.
-
-    Closed clients are told so that they come back: whoever serves one says, in `present`, how.
-    """
+    """Runs streams while its block lasts."""
 
     def __init__(self, plugins: Plugins, directory: Directory, options: Options | None = None) -> None:
         self.options = options or Options()

@@ -136,13 +136,14 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 self._close(None)
                 return
-            commands = read_commands(
-                message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
-            )
+            text = message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
+            commands = read_commands(text)
             if isinstance(commands, Disconnect):
                 self._close(commands)
                 return
             for command in commands:
+                if self._end.done():
+                    return
                 self._handle(command)
 
     async def _send(self) -> None:
