@@ -23,6 +23,7 @@ from bench.codec import codec
 from bench.frame_json import frame_json
 from bench.number import Number
 from bench.startup import startup
+from bench.twins import twins
 from graftage.cli.show import console_for
 
 RESULT = Path(__file__).parent.parent / "build" / "bench.json"
@@ -32,7 +33,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a number does not hold")
     strict = parser.parse_args().strict
-    numbers = [*asyncio.run(calls()), *codec(), *arrow(), *frame_json(), startup()]
+    over_the_wire = [*asyncio.run(calls()), *asyncio.run(twins())]
+    numbers = [*over_the_wire, *codec(), *arrow(), *frame_json(), startup()]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([number.to_json() for number in numbers], indent=2) + "\n", encoding="utf-8")
     console_for(sys.stdout).print(_table(numbers))

@@ -62,7 +62,7 @@ async def calls() -> list[Number]:
             memory,
             await _rate(files, SMALL, 0.40),
             await _rate(frames, SMALL, 0.40),
-            await _whole(files, LONG, None),
+            await _whole(files, LONG, 1.6),
             await _whole(frames, LONG, None),
         ]
 

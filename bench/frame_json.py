@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from bench.number import Number
 from bench.ratio import ratio
+from graftage.backend.query import Result
+from graftage.data.arrow.writer import write_arrow
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.frame_json import read_frame_json, write_frame_json
+from graftage.query.frames_json import encode_frames_answer, frames_result
 
 ROWS = 1_000_000
 
@@ -27,7 +30,8 @@ def frame_json() -> list[Number]:
         _written("a third missing", Field("value", FieldType.FLOAT64, waves, steps % 3 > 0)),
         _written("numbers from 1e-6 to 1e-5", Field("value", FieldType.FLOAT64, 2e-6 + np.abs(waves) * 1e-8)),
     ]
-    return [*numbers, _read(Field("value", FieldType.FLOAT64, waves))]
+    wave = Field("value", FieldType.FLOAT64, waves)
+    return [*numbers, _answered(wave), _read(wave)]
 
 
 def _written(name: str, field: Field, target: float | None = None) -> Number:
@@ -35,6 +39,17 @@ def _written(name: str, field: Field, target: float | None = None) -> Number:
     if len(read_frame_json(_text(frame))) != ROWS:
         raise RuntimeError(f"frame JSON does not read back what it wrote: {name}")
     return ratio(f"frame JSON, {name} / orjson", partial(_text, frame), _bare(frame), target)
+
+
+def _answered(field: Field) -> Number:
+    """All that the host does: from a plugin's Arrow file to the body over HTTP."""
+    frame = _frame(field)
+    result = Result("A", arrow=(write_arrow(frame),))
+
+    def answer() -> bytes:
+        return b"".join(encode_frames_answer([frames_result(result)]))
+
+    return ratio("Arrow to the answer's JSON / orjson", answer, _bare(frame), 2.5)
 
 
 def _read(field: Field) -> Number:

@@ -37,7 +37,7 @@ def startup() -> Number:
         plugin, bare = Path(folder, "plugin.py"), Path(folder, "bare.py")
         plugin.write_text(SMALLEST, encoding="utf-8")
         bare.write_text(BARE, encoding="utf-8")
-        environment = plugin_environment(os.environ, {}, versions=[1], socket_dir=folder)
+        environment = plugin_environment(os.environ, {}, versions=[1, 2], socket_dir=folder)
         for script in (plugin, bare):  # byte code and file cache
             _seconds_to_first_line(script, environment)
         pairs = [

@@ -193,6 +193,8 @@ def test_one_table_of_four_libraries_is_the_same_frame() -> None:
     found = columns(frames["pyarrow"])
     assert found["text"] == ["a", None, "ü"]
     assert found["time"] == [1_700_000_000_123, None, -1]
+    assert found["date"] == [86_400_000, None, -86_400_000]
+    assert found["decimal"] == [1.1, None, -1.1]
     assert found["list"] == [[1, None], None, []]
 
 
@@ -224,9 +226,9 @@ def test_an_error_stays_with_its_ref_id_and_keeps_status_and_source() -> None:
 
 
 def test_a_call_that_takes_too_long_is_cancelled_in_the_plugin() -> None:
-    (late,), counted = run(ask(A={"queryType": "sleep"}, timeout=0.3), ask(A=CANCELLED))
+    (late,), told = run(ask(A={"queryType": "sleep"}, timeout=0.3), ask(A=CANCELLED))
     assert late["end"] == "DeadlineExceeded"
-    assert columns(only_frame(counted)) == {"calls": [1]}
+    assert columns(only_frame(told)) == {"cancelled": [True]}
 
 
 def test_pieces_of_an_answer() -> None:
@@ -251,9 +253,9 @@ def test_an_answer_in_pieces_can_break_off() -> None:
 
 
 def test_a_host_that_has_enough_cancels_the_rest() -> None:
-    (first, end), counted = run(ask_in_pieces(A={"queryType": "sleep"}, parts=1), ask(A=CANCELLED))
+    (first, end), told = run(ask_in_pieces(A={"queryType": "sleep"}, parts=1), ask(A=CANCELLED))
     assert (first["rows"], end["end"]) == ([1], "Canceled")
-    assert columns(only_frame(counted)) == {"calls": [1]}
+    assert columns(only_frame(told)) == {"cancelled": [True]}
 
 
 def test_health() -> None:
@@ -266,8 +268,8 @@ def test_health() -> None:
 
 
 def test_metrics() -> None:
-    _, counted = run(ask(A={"queryType": "error"}), METRICS)
-    text = base64.b64decode(counted[0]["message"]["metrics"]["prometheus"]).decode()
+    _, (told, _) = run(ask(A={"queryType": "error"}), METRICS)
+    text = base64.b64decode(told["message"]["metrics"]["prometheus"]).decode()
     assert (
         'grafana_plugin_request_total{endpoint="queryData",status="error",status_source="downstream"} 1'
         in text
@@ -321,27 +323,19 @@ def test_a_resource_answers_in_parts_or_with_an_error() -> None:
     ids=["resource", "stream"],
 )
 def test_who_has_enough_of_an_answer_cancels_it_in_the_plugin(call: Line) -> None:
-    (*_, end), counted = run(call, ask(A=CANCELLED))
+    (*_, end), told = run(call, ask(A=CANCELLED))
     assert end["end"] == "Canceled"
-    assert columns(only_frame(counted)) == {"calls": [1]}
+    assert columns(only_frame(told)) == {"cancelled": [True]}
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [("numbers/0/1", None), ("broken", "PERMISSION_DENIED"), ("nowhere", "NOT_FOUND")]
-)
-def test_who_may_subscribe(path: str, status: str | None) -> None:
-    ((told, _),) = run(channel("SubscribeStream", path))
-    assert told["message"].get("status") == status
-
-
-@pytest.mark.parametrize(
-    ("path", "status"), [("numbers/0/1", None), ("broken", "PERMISSION_DENIED"), ("nowhere", "NOT_FOUND")]
-)
-def test_who_may_publish(path: str, status: str | None) -> None:
-    ((told, _),) = run(channel("PublishStream", path, {"n": 1}))
-    assert told["message"].get("status") == status
-    if status is None:
-        assert unpacked(told["message"]["data"]) == {"published": {"n": 1}}
+def test_who_may_subscribe_and_who_may_publish() -> None:
+    paths = ("numbers/0/1", "broken", "nowhere")
+    asked = [channel("SubscribeStream", path) for path in paths]
+    said = [channel("PublishStream", path, {"n": 1}) for path in paths]
+    messages = [told["message"] for told, _ in run(*asked, *said)]
+    statuses = [message.get("status", "OK") for message in messages]
+    assert statuses == ["OK", "PERMISSION_DENIED", "NOT_FOUND"] * 2
+    assert unpacked(messages[3]["data"]) == {"published": {"n": 1}}
 
 
 def test_10_000_packets_with_a_crash_of_the_plugin_in_the_middle() -> None:

@@ -24,9 +24,6 @@ pytestmark = pytest.mark.timeout(300)  # the first run builds the Go programs
 
 PLUGIN = """
 from graftage import DataSource, serve
-from graftage.sdk import front
-
-front.CONNECT_SECONDS = 0.5
 
 class Empty(DataSource):
     async def query(self, query):
@@ -34,6 +31,7 @@ class Empty(DataSource):
 
 serve(Empty)
 """
+IMPATIENT_PLUGIN = "from graftage.sdk import front\nfront.CONNECT_SECONDS = 0.2\n" + PLUGIN
 ASKING = {"PLUGIN_MULTIPLEX_GRPC": "true"}
 
 
@@ -57,7 +55,7 @@ async def test_a_plugin_stops_when_its_one_connection_ends(tmp_path: Path) -> No
 
 
 async def test_a_plugin_that_no_host_connects_to_gives_up(tmp_path: Path) -> None:
-    async with started(PLUGIN, tmp_path, environment=ASKING) as plugin:
+    async with started(IMPATIENT_PLUGIN, tmp_path, environment=ASKING) as plugin:
         await plugin.handshake()
         assert await plugin.exit_status() == 0
         assert sockets(tmp_path) == []

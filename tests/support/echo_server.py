@@ -3,6 +3,8 @@
 /big?bytes=N      so many bytes; `chunked=1` without saying how many
 /status?code=N    that status
 /redirect?to=URL  a redirect
+/cookie           a cookie
+/cut              less than it says
 /silence          nothing, until the server is closed
 /drip             a byte now and then, until the server is closed
 /token            whatever `tokens` says, a pair of status and body after the other
@@ -97,6 +99,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Location", asked["to"])
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+            case "/cookie":
+                self.send_response(200)
+                self.send_header("Set-Cookie", "session=1; Path=/")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            case "/cut":
+                self.send_response(200)
+                self.send_header("Content-Length", "100")
+                self.end_headers()
+                self.wfile.write(b"half")
+                self.close_connection = True
             case "/silence":
                 self.server.closing.wait()
                 self.close_connection = True

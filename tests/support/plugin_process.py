@@ -88,11 +88,12 @@ async def started(
     environment: Mapping[str, str | None] | None = None,
     arguments: tuple[str, ...] = (),
     versions: tuple[int, ...] = (1,),
+    cwd: Path | None = None,
 ) -> AsyncIterator[PluginProcess]:
     """Run this program text as `folder`/plugin.py, its socket in `folder` as well; gone when the block ends.
 
     environment: what differs from a host's; None takes a variable away. versions: of the protocol, as the
-    host offers them.
+    host offers them. cwd: its working directory; ours unless given.
     """
     path = folder / "plugin.py"
     path.write_text(script)
@@ -104,6 +105,7 @@ async def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=settings,
+        cwd=cwd,
         start_new_session=True,
     )
     plugin = PluginProcess(process)

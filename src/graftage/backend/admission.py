@@ -5,7 +5,7 @@ Source: grafana/grafana-plugin-sdk-go, backend/admission.go and backend/conversi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from graftage.backend.context import PluginContext
@@ -38,13 +38,17 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """May this be done? object_json, old_object_json: whole objects as JSON; empty where there is none."""
+    """May this be done?
+
+    object_json, old_object_json: whole objects as JSON, empty where there is none. Settings among them hold
+    secrets, so they do not show.
+    """
 
     context: PluginContext
     operation: int
     kind: Kind
-    object_json: bytes = b""
-    old_object_json: bytes = b""
+    object_json: bytes = field(default=b"", repr=False)
+    old_object_json: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,12 @@ class Verdict:
     allowed: bool
     reason: Reason | None = None
     warnings: tuple[str, ...] = ()
-    object_json: bytes = b""
+    object_json: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RawObject:
-    raw: bytes
+    raw: bytes = field(repr=False)
     content_type: str = "application/json"
 
 

@@ -60,8 +60,9 @@ class PluginContext:
     """What every call of protocol version 2 begins with.
 
     user: None for calls that nobody asked for, such as those of alert rules. data_source, app: None where the
-    call is not about one. grafana_config: the host's settings for plugins by their `GF_` names. user_agent:
-    the host, as `Grafana/<version> (<os>; <arch>)`; empty before Grafana 10.2.
+    call is not about one. grafana_config: the host's settings for plugins by their `GF_` names; they may hold
+    secrets and do not show. user_agent: the host, as `Grafana/<version> (<os>; <arch>)`; empty before Grafana
+    10.2.
     """
 
     org_id: int = 0
@@ -70,7 +71,7 @@ class PluginContext:
     user: User | None = None
     data_source: DataSourceSettings | None = None
     app: AppSettings | None = None
-    grafana_config: Mapping[str, str] = field(default_factory=dict)
+    grafana_config: Mapping[str, str] = field(default_factory=dict, repr=False)
     user_agent: str = ""
     api_version: str = ""
     namespace: str = ""

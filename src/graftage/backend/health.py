@@ -26,14 +26,19 @@ class HealthStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthRequest:
+    """headers: of the HTTP request behind it. They may hold credentials and do not show."""
+
     context: PluginContext
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """status: a number as `HealthStatus` reads it. details_json: the text of a JSON
-    object; empty when there is none."""
+    """What a plugin says about itself.
+
+    status: a number as `HealthStatus` reads it. details_json: the text of a JSON object; empty when there is
+    none.
+    """
 
     status: int
     message: str = ""

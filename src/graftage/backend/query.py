@@ -49,13 +49,14 @@ class Query:
 class QueryRequest:
     """Queries to one data source, or one app, over one time range: one call to one plugin.
 
-    frame_format: how the host wants the frames written; what comes in another format is of no use to it.
+    headers: of the HTTP request behind it. They may hold credentials and do not show. frame_format: how the
+    host wants the frames written; what comes in another format is of no use to it.
     """
 
     time_range: TimeRange
     context: PluginContext
     queries: tuple[Query, ...]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     frame_format: int = FrameFormat.ARROW
 
     @property

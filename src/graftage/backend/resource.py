@@ -15,8 +15,11 @@ Headers = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """path: decoded, without slashes at its ends. url: the path encoded, and the query string as sent.
-    headers: all values by canonical name. They may hold credentials and do not show."""
+    """A call of one route.
+
+    path: decoded, without slashes at its ends. url: the path encoded, and the query string as sent. headers:
+    all values by canonical name. They may hold credentials and do not show.
+    """
 
     context: PluginContext
     path: str

@@ -14,7 +14,8 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -32,8 +33,11 @@ from graftage.cli.show import console_for, printable, render, write_csv
 from graftage.config import URL_VARIABLE, Settings
 from graftage.data.canonical_json import JsonSyntaxError, Number, canonical, read_json, write_json
 from graftage.errors import BadRequest, GraftageError, NotFound
+from graftage.host.attach import attach
 from graftage.host.launch import launch
 from graftage.host.launch_options import LaunchOptions, usual_socket_dir
+from graftage.host.running_plugin import RunningPlugin
+from graftage.protocol.reattach import read_reattach
 from graftage.query.execute import execute
 from graftage.query.frames_json import encode_frames_answer, frames_result
 from graftage.query.plan import Asked, plan_by_uid
@@ -41,6 +45,7 @@ from graftage.query.plan import Asked, plan_by_uid
 DEFAULT_URL = f"http://{Settings().address}"
 DEFAULT_TIMEOUT = 30.0
 LONGEST_TIMEOUT = 86400.0  # as the server's; far beyond it gRPC's own clock overflows
+REATTACHED = "reattached"  # the id of a plugin of which only the address is known
 SPARE_SECONDS = 5.0  # the server keeps to its own limit; its answer that it did must still arrive
 
 EXAMPLES = """examples:
@@ -76,6 +81,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument("--datasource", metavar="NAME|ID", help="a data source of the server")
     whom.add_argument("--plugin", type=Path, metavar="PATH", help="a plugin's folder, or its executable")
+    whom.add_argument("--reattach", metavar="JSON", help="a plugin that runs already, by its reattach data")
     parser.add_argument("--url", help=f"the server (${URL_VARIABLE}, else {DEFAULT_URL})")
     parser.add_argument("--from", dest="from_raw", default="now-6h", metavar="TIME", help="default: now-6h")
     parser.add_argument("--to", dest="to_raw", default="now", metavar="TIME", help="default: now")
@@ -113,12 +119,13 @@ def run(args: argparse.Namespace) -> int:
 
     Raises GraftageError where there is no answer at all, BadRequest for flags that do not go together.
     """
-    if args.plugin is None and any(getattr(args, name) for name in _PLUGIN_ONLY):
+    is_plugin = args.plugin is not None or args.reattach is not None
+    if not is_plugin and any(getattr(args, name) for name in _PLUGIN_ONLY):
         raise BadRequest("--set, --json, --secret and --secret-file describe a data source for --plugin")
-    if args.plugin is not None and args.url is not None:
+    if is_plugin and args.url is not None:
         raise BadRequest("--url names a server, and --plugin asks a plugin without one; leave one out")
     models = _models(args)
-    body = asyncio.run(_ask_plugin(args, models)) if args.plugin else _ask_server(args, models)
+    body = asyncio.run(_ask_plugin(args, models)) if is_plugin else _ask_server(args, models)
     answer = _read(body)
     _print(answer, body, args.format)
     failed = list(errors(answer))
@@ -188,23 +195,16 @@ def _data_source(http: httpx.Client, wanted: str) -> dict[str, object]:
 
 async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, object]]) -> bytes:
     """What a server would answer. The plugin runs as long as the question takes."""
-    plugin_id, executable = plugin_at(args.plugin)
+    logger = logging.getLogger("graftage.query")
+    plugin_id, running = _plugin(args, logger)
     settings = _settings(args, plugin_id)
     source = {"uid": settings.uid, "type": settings.type}
     queries = [{**model, "datasource": source} for model in models]
     requests = plan_by_uid(
         Asked(args.from_raw, args.to_raw, queries), sources=_OneSource(settings), now=datetime.now(UTC)
     )
-    logger = logging.getLogger("graftage.query")
-    options = LaunchOptions(start_timeout=args.timeout, socket_dir=usual_socket_dir())
     with words_on_stderr(logger):
-        async with launch(
-            executable.path,
-            plugin_id=plugin_id,
-            options=options,
-            logger=logger,
-            interpreter=executable.interpreter,
-        ) as plugin:
+        async with running as plugin:
 
             async def ask(plugin_id: str, request: QueryRequest, *, timeout: float) -> tuple[Result, ...]:
                 return await plugin.client.query(request, timeout=timeout)
@@ -212,6 +212,24 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
             answer = await execute(requests, ask=ask, timeout=args.timeout)
     results = map(frames_result, answer.results.values())
     return b"".join(encode_frames_answer(results, message=answer.message))
+
+
+def _plugin(
+    args: argparse.Namespace, logger: logging.Logger
+) -> tuple[str, AbstractAsyncContextManager[RunningPlugin]]:
+    """The plugin's id, and the plugin: one to launch, or one that runs already."""
+    options = LaunchOptions(start_timeout=args.timeout, socket_dir=usual_socket_dir())
+    if args.reattach is not None:
+        data = replace(read_reattach(args.reattach), test=True)  # a question does not end what it asks
+        return REATTACHED, attach(data, plugin_id=REATTACHED, options=options, logger=logger)
+    plugin_id, executable = plugin_at(args.plugin)
+    return plugin_id, launch(
+        executable.path,
+        plugin_id=plugin_id,
+        options=options,
+        logger=logger,
+        interpreter=executable.interpreter,
+    )
 
 
 class _OneSource:

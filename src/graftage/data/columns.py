@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -53,8 +54,7 @@ def field_from_values(name: str, values: object) -> Field:
     """One column as a field. Raises ValueError naming the column."""
     match values:
         case np.ma.MaskedArray():
-            field = _field_from_array(name, values.filled())
-            return Field(name, field.type, field.values, field.present() & ~np.ma.getmaskarray(values))
+            return _field_from_masked(name, values)
         case np.ndarray():
             return _field_from_array(name, values)
         case str() | bytes() | bytearray() | Mapping() | set() | frozenset():
@@ -106,6 +106,13 @@ def _as_json(name: str, item: object) -> str:
             return json_text(name, item)
 
 
+def _field_from_masked(name: str, values: np.ma.MaskedArray[Any, Any]) -> Field:
+    if values.dtype.kind == "O":  # NumPy would fill its gaps with text
+        return _field_from_list(name, values.tolist())
+    field = _field_from_array(name, values.filled())
+    return replace(field, valid=field.present() & ~np.ma.getmaskarray(values), nullable=True)
+
+
 def _field_from_array(name: str, values: NDArray[Any]) -> Field:
     if values.ndim != 1:
         raise ValueError(f"column {name!r} is an array of shape {values.shape}; expected a flat one")
@@ -151,9 +158,7 @@ def _field_from_list(name: str, values: Sequence[object]) -> Field:
         case "integers":
             return _field_from_integers(name, present, valid)
         case "numbers":
-            return Field(
-                name, FieldType.FLOAT64, np.array([float(value) for value in present], np.float64), valid
-            )
+            return Field(name, FieldType.FLOAT64, _floats(name, present), valid)
         case "bools":
             return Field(name, FieldType.BOOL, np.array(present, np.bool_), valid)
         case "times":
@@ -174,6 +179,13 @@ def _field_from_integers(name: str, values: Sequence[Any], valid: NDArray[np.boo
         f"column {name!r} holds integers from {min(values)} to {max(values)}; expected them to fit in int64 "
         "or uint64"
     )
+
+
+def _floats(name: str, values: Sequence[Any]) -> NDArray[np.float64]:
+    try:
+        return np.array([float(value) for value in values], np.float64)
+    except (OverflowError, ValueError) as error:  # such as 10**400 beside 0.5
+        raise ValueError(f"column {name!r} holds a number that is no float64: {error}") from error
 
 
 def _moments(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:

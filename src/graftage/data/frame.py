@@ -99,7 +99,7 @@ class Field:
         ):
             raise ValueError(
                 f"field {self.name!r} of type {self.type} has {_described(self.values)} as values; expected "
-                f"a flat NumPy array of {self.type.dtype}. frame_from_columns makes fields of other columns"
+                f"a flat NumPy array of {self.type.dtype}. frame_from makes frames of other columns"
             )
         if self.valid is not None and (self.valid.shape != self.values.shape or self.valid.dtype != np.bool_):
             raise ValueError(

@@ -28,15 +28,7 @@ from graftage.data.number_text import write_integers
 from graftage.data.text_json import write_name
 from graftage.errors import WireError
 
-# What a browser calls the types; everything else is a number.
-_SIMPLE_TYPES: Final[Mapping[FieldType, str]] = {
-    FieldType.TIME: "time",
-    FieldType.STRING: "string",
-    FieldType.BOOL: "boolean",
-    FieldType.ENUM: "enum",
-    FieldType.JSON: "other",
-}
-# What they are taken for when they stand alone, as in JSON written by hand.
+# What a browser's types are taken for when they stand alone, as in JSON written by hand.
 _INFERRED_TYPES: Final[Mapping[object, FieldType]] = {
     "time": FieldType.TIME,
     "number": FieldType.FLOAT64,
@@ -72,7 +64,7 @@ def read_frame_json(json: bytes | str) -> Frame:
         if next(iter(parts), None) != "schema":
             raise ValueError("there is no schema in front; readers need it before the data")  # noqa: TRY301
         return _read_frame(mapping(read_json(bytes(parts["schema"])), "schema"), parts.get("data"))
-    except ValueError as error:  # msgspec's errors are such, too
+    except (ValueError, RecursionError) as error:  # msgspec's errors are the former, too
         raise WireError(f"bad JSON of a data frame: {error}") from error
 
 
@@ -88,7 +80,7 @@ def _write_schema(frame: Frame) -> bytes:
 
 def _write_field(field: Field) -> str:
     parts = [f'"name":{write_name(field.name)}'] if field.name else []
-    parts.append(f'"type":"{_SIMPLE_TYPES.get(field.type, "number")}"')
+    parts.append(f'"type":"{field.type.browser_type}"')
     nullable = ',"nullable":true' if field.nullable else ""
     parts.append(f'"typeInfo":{{"frame":"{field.type}"{nullable}}}')
     if field.labels is not None:

@@ -9,7 +9,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from graftage.data.json_complaint import complaint
+
 _DECODER: Final = msgspec.json.Decoder(msgspec.Raw)
+
+
+def json_complaint(text: str) -> str | None:
+    """Why a text is no JSON, in the words of Go's decoder; None if it is."""
+    try:
+        _DECODER.decode(text)
+    except (ValueError, RecursionError):  # it also refuses lone surrogates, which become U+FFFD on the wire
+        return complaint(text.encode("utf-8", "replace"), first_only=False)
+    return None
 
 
 def check_declared(json_columns: Collection[str], names: Collection[str]) -> None:
@@ -27,12 +38,10 @@ def checked_json(name: str, texts: NDArray[Any], valid: NDArray[np.bool_] | None
     A reader would show null instead of a broken one, without a word.
     """
     for row in range(len(texts)) if valid is None else np.flatnonzero(valid):
-        try:
-            _DECODER.decode(texts[row])
-        except msgspec.DecodeError as error:
+        if (broken := json_complaint(texts[row])) is not None:
             raise ValueError(
-                f"column {name!r} holds {texts[row][:60]!r} in row {row}, which is not JSON: {error}"
-            ) from error
+                f"column {name!r} holds {texts[row][:60]!r} in row {row}, which is not JSON: {broken}"
+            )
     return texts
 
 
@@ -43,7 +52,7 @@ def json_text(name: str, value: object) -> str:
     """
     try:
         return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"column {name!r} holds what JSON cannot say: {error}") from error
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from graftage.data.canonical_json import JsonSyntaxError, read_json
+from graftage.data.canonical_json import read_json
 from graftage.data.go_struct import mapping, text
 
 _FNV_OFFSET: Final = 0xCBF29CE484222325
@@ -33,7 +33,7 @@ def parse_labels(written: str) -> dict[str, str] | None:
     if written.startswith('{"'):
         try:
             return read_labels(read_json(written))
-        except (JsonSyntaxError, ValueError):
+        except ValueError:
             pass  # what is no JSON may still be pairs
     return dict(_pair(part) for part in written.split(", "))
 

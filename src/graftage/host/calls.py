@@ -112,9 +112,8 @@ class Calls:
                     f"plugin {self._plugin_id!r} does not implement {name}: {details}", version=self._version
                 )
             case _:
-                trailing: Any = (
-                    error.trailing_metadata()
-                )  # pairs; grpc's stubs know them without their values
+                # Pairs, of which grpc's stubs know the names only.
+                trailing: Any = error.trailing_metadata()
                 return CallFailed(status.name, details, error_source=read_error_source(trailing))
 
     async def _is_out_of_reach(self) -> bool:

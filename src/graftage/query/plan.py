@@ -43,8 +43,10 @@ class DataSources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it was sent. queries: JSON values as `canonical_json.read_json` gives them. headers: what
-    goes with the call to a data source.
+    """A request as it was sent.
+
+    queries: JSON values as `canonical_json.read_json` gives them. headers: what goes with the call to a data
+    source.
     """
 
     from_raw: str
@@ -63,9 +65,10 @@ def names_by_uid(queries: Sequence[object]) -> bool:
 
 
 def plan(asked: Asked, *, sources: DataSources, now: datetime) -> tuple[QueryRequest, ...]:
-    """The requests of `/api/tsdb/query`, one per data source, in the order in which the queries first name
-    them. A query that names none follows the first. Its type stays in its model, as in Grafana. Raises
-    BadRequest with Grafana's texts where it has one.
+    """The requests of `/api/tsdb/query`, one per data source, in the order in which queries first name them.
+
+    A query that names none follows the first. Its type stays in its model, as in Grafana. Raises BadRequest
+    with Grafana's texts where it has one.
     """
     if not asked.queries:
         raise BadRequest("No queries found in query")
@@ -73,9 +76,10 @@ def plan(asked: Asked, *, sources: DataSources, now: datetime) -> tuple[QueryReq
 
     def refer(keys: _Keys) -> int:
         named = _int64(keys.get("datasourceId"))
-        if named is None and first is None:
+        named = first if named is None else named
+        if named is None:
             raise BadRequest("Query missing datasourceId")
-        return first if named is None and first is not None else named or 0
+        return named
 
     requests = _requests(asked, refer, _finder_by_id(sources), now)
     return tuple(replace(request, queries=tuple(map(_untyped, request.queries))) for request in requests)
@@ -108,13 +112,15 @@ def plan_by_uid(asked: Asked, *, sources: DataSources, now: datetime) -> tuple[Q
         uid = _uid(keys)
         if uid == EXPRESSION_UID:
             raise _no_expressions()
+        if uid is not None:
+            return uid
         named = _int64(keys.get("datasourceId"))
-        if uid is None and (named is None or named <= 0):
+        if named is None or named <= 0:
             raise BadRequest(
                 "Query does not contain a valid data source identifier",
                 message_id="query.invalidDatasourceId",
             )
-        return uid if uid is not None else named or 0
+        return named
 
     def find(reference: str | int) -> DataSourceSettings:
         found = sources.by_uid(reference) if isinstance(reference, str) else sources.by_id(reference)

@@ -76,9 +76,7 @@ def _write_columns(times: Times, values: Values, width: int) -> bytes:
 
 def _write_values(values: Values) -> tuple[bytes, NDArray[np.intp]]:
     """`[1.5,2,null]`, and where each number ends; not mended where there are exponents."""
-    with np.errstate(
-        invalid="ignore"
-    ):  # NaN and what is too large become the smallest integer, which is not exact
+    with np.errstate(invalid="ignore"):  # what no integer can hold becomes one that is not exact
         whole = values.astype(np.int64)
     are_whole = whole == values
     if are_whole.all() and _are_exact(whole) and not np.signbit(values[whole == 0]).any():

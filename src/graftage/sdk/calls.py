@@ -14,6 +14,7 @@ from graftage.errors import GraftageError, WireError
 from graftage.sdk.tracing import Metadata
 
 CANCEL_SECONDS = 0.1
+GONE_SECONDS = 1.0  # the longest that a thread waits to hear that nobody takes what it makes
 
 Send: TypeAlias = Callable[[bytes], Awaitable[None]]
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
@@ -33,6 +34,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[object]] = set()
+        self._endless: set[asyncio.Task[object]] = set()
         self._stopped = False
 
     def unary(self, method: Unary) -> MethodHandler:
@@ -45,26 +47,36 @@ class Calls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def streaming(self, method: Streaming) -> MethodHandler:
-        """A method that answers in pieces. It may send them from several tasks at once."""
+    def streaming(self, method: Streaming, *, endless: bool = False) -> MethodHandler:
+        """A method that answers in pieces. It may send them from several tasks at once.
+
+        endless: it goes on until it is told to stop.
+        """
 
         async def handle(message: bytes, context: Context) -> None:
             turn = asyncio.Lock()
 
             async def send(piece: bytes) -> None:
                 async with turn:
-                    await context.write(piece)
+                    try:
+                        await context.write(piece)
+                    except grpc.aio.BaseError:
+                        # The host has given the call up, and gRPC is about to cancel it: no failure of ours.
+                        await asyncio.sleep(GONE_SECONDS)
+                        raise
 
-            async with self._running_in(context):
+            async with self._running_in(context, endless=endless):
                 await method(message, _metadata(context), send)
 
         return grpc.unary_stream_rpc_method_handler(handle)
 
     async def finish(self, seconds: float) -> None:
-        """Let running calls end for so long, then end the others."""
+        """Let running calls end for so long, then end the others. Endless ones end at once."""
+        self._stopped = True
+        for call in self._endless:
+            call.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
-        self._stopped = True
         late = set(self._running)
         for call in late:
             call.cancel()
@@ -72,10 +84,12 @@ class Calls:
             await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     @asynccontextmanager
-    async def _running_in(self, context: Context) -> AsyncIterator[None]:
+    async def _running_in(self, context: Context, *, endless: bool = False) -> AsyncIterator[None]:
         task = asyncio.current_task()
         assert task is not None, "gRPC runs each call as a task"
         self._running.add(task)
+        if endless:
+            self._endless.add(task)
         try:
             yield
         except grpc.aio.AbortError:
@@ -95,6 +109,7 @@ class Calls:
             await _abort(error, context)
         finally:
             self._running.discard(task)
+            self._endless.discard(task)
 
 
 async def _abort(error: BaseException, context: Context) -> None:

@@ -20,10 +20,12 @@ from graftage.sdk.marks import answers_admission, answers_resources, answers_str
 
 
 class Method(NamedTuple):
-    """attribute: its name in the service's class. streams: does it answer in pieces?"""
+    """attribute: its name in the service's class. streams: does it answer in pieces? endless: and go on with
+    them until it is told to stop?"""
 
     attribute: str
     streams: bool = False
+    endless: bool = False
 
 
 class Service(NamedTuple):
@@ -67,7 +69,7 @@ SERVICES: Mapping[int, Mapping[str, Service]] = {
             "graftage.sdk.stream_service:StreamService",
             {
                 "SubscribeStream": Method("subscribe_stream"),
-                "RunStream": Method("run_stream", streams=True),
+                "RunStream": Method("run_stream", streams=True, endless=True),
                 "PublishStream": Method("publish_stream"),
             },
             answers_streams,

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment, proxy_bypass
 
 from graftage.errors import PluginFault
-from graftage.sdk.http_layers import Budget, Layers, context_now, is_loopback, response_limit
+from graftage.sdk.http_layers import Budget, Layers, context_now, is_loopback, no_cookies, response_limit
+from graftage.sdk.http_metrics import RequestMetrics
 from graftage.sdk.http_settings import HttpSettings, TimeOuts
 from graftage.sdk.http_tls import FORCE_TLS_1_3, ssl_context
 from graftage.sdk.oauth2 import Grant, Tokens
@@ -59,6 +60,7 @@ def client(
         transport=_Layered(
             Layers(http, forward=forward or http.forwards),
             _routes(http),
+            RequestMetrics(settings.type, through_socks=http.socks is not None),
             Tokens(oauth2) if oauth2 else None,
             aws_service,
         ),
@@ -66,7 +68,7 @@ def client(
         timeout=_time_outs(http.time_outs),
         follow_redirects=True,
         headers={"User-Agent": ""},  # which would be that of httpx
-        trust_env=False,  # the transport sees to proxies; passwords in .netrc are none of a data source's
+        cookies=no_cookies(),
     )
 
 
@@ -89,9 +91,17 @@ class _Routes:
 
 
 class _Layered(httpx.AsyncBaseTransport):
-    def __init__(self, layers: Layers, routes: _Routes, tokens: Tokens | None, aws_service: str) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        routes: _Routes,
+        metrics: RequestMetrics,
+        tokens: Tokens | None = None,
+        aws_service: str = "",
+    ) -> None:
         self._layers = layers
         self._routes = routes
+        self._metrics = metrics
         self._tokens = tokens
         self._aws_service = aws_service
 
@@ -103,9 +113,11 @@ class _Layered(httpx.AsyncBaseTransport):
         try:
             async with asyncio.timeout_at(deadline):
                 sent = await self._dressed(request, is_foreign=is_foreign)
-                response = await self._routes.to(sent.url).handle_async_request(sent)
+                with self._metrics.sending():
+                    response = await self._routes.to(sent.url).handle_async_request(sent)
         except TimeoutError as error:
             raise _too_late(request, limit) from error
+        self._metrics.answered(request.method, response.status_code)
         budget = Budget(response_limit(context_now()))
         response.stream = _Limited(response.stream, budget, request, deadline, limit)
         return response
@@ -138,7 +150,7 @@ class _Layered(httpx.AsyncBaseTransport):
     async def _ask_for_token(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         request = httpx.Request("POST", url, headers=headers, content=body)
         plain = _Layered(
-            Layers(HttpSettings(headers=self._layers.settings.headers)), self._routes, None, self._aws_service
+            Layers(HttpSettings(headers=self._layers.settings.headers)), self._routes, self._metrics
         )
         time_outs = _time_outs(self._layers.settings.time_outs)
         request.extensions["timeout"] = time_outs.as_dict()

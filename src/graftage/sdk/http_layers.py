@@ -14,6 +14,7 @@ import os
 from base64 import b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 
 from graftage.sdk.context import RequestContext, current
@@ -60,6 +61,11 @@ class Layers:
             if name.lower() not in _NEVER_FORWARDED:
                 add(name, value)
         return added
+
+
+def no_cookies() -> CookieJar:
+    """A jar that keeps nothing: one client serves all users, and a cookie is one user's."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def basic(login: Login) -> str:

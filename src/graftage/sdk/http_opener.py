@@ -22,6 +22,7 @@ from urllib.request import (
 
 from graftage.errors import SettingsError
 from graftage.sdk.http_layers import Budget, Layers, context_now, is_loopback, response_limit
+from graftage.sdk.http_metrics import RequestMetrics
 from graftage.sdk.http_settings import HttpSettings
 from graftage.sdk.http_tls import FORCE_TLS_1_3, ssl_context
 
@@ -36,7 +37,7 @@ def opener(settings: Settings[Any], *, forward: bool = False) -> OpenerDirector:
     http = settings.http
     refuse_what_needs_httpx(http, "settings.opener()")
     tls = ssl_context(http.tls, force_1_3=context_now().config.feature(FORCE_TLS_1_3))
-    layered = _Layered(http, forward=forward or http.forwards)
+    layered = _Layered(http, RequestMetrics(settings.type), forward=forward or http.forwards)
     made = build_opener(layered, _Redirects(), _Proxies(), HTTPSHandler(context=tls))
     made.addheaders = []  # which would be a User-Agent
     return made
@@ -61,7 +62,8 @@ def origin_of(url: str) -> tuple[str, str]:
 
 
 class _Layered(BaseHandler):
-    def __init__(self, http: HttpSettings, *, forward: bool) -> None:
+    def __init__(self, http: HttpSettings, metrics: RequestMetrics, *, forward: bool) -> None:
+        self._metrics = metrics
         self._seconds = http.time_outs.total or None
         self._layers = Layers(http, forward=forward)
 
@@ -79,6 +81,7 @@ class _Layered(BaseHandler):
         return request
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse | _LimitedResponse:
+        self._metrics.answered(request.get_method(), response.status)
         limit = response_limit(context_now())
         return _LimitedResponse(response, Budget(limit)) if limit else response
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graftage.errors import PluginFault
-from graftage.sdk.http_layers import Budget, Layers, context_now, response_limit
+from graftage.sdk.http_layers import Budget, Layers, context_now, no_cookies, response_limit
+from graftage.sdk.http_metrics import RequestMetrics
 from graftage.sdk.http_opener import origin_of, refuse_what_needs_httpx
 from graftage.sdk.http_settings import HttpSettings
 from graftage.sdk.http_tls import FORCE_TLS_1_3, ssl_context
@@ -37,8 +38,9 @@ def session(settings: Settings[Any], *, forward: bool = False) -> requests.Sessi
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     made = _Session()
     made.headers.pop("User-Agent", None)
+    made.cookies = no_cookies()  # type: ignore[assignment]  # any jar does
     made.auth = _as_it_is  # without any, requests would look for a password in .netrc
-    adapter = _Layered(http, forward=forward or http.forwards)
+    adapter = _Layered(http, RequestMetrics(settings.type), forward=forward or http.forwards)
     for scheme in ("http://", "https://"):
         made.mount(scheme, adapter)
     return made
@@ -49,15 +51,19 @@ class _Session(requests.Session):
         """Called for each redirect, with the request that follows `response`. Unlike requests' own, it looks
         for no password in .netrc."""
         setattr(prepared_request, _ORIGIN, getattr(response.request, _ORIGIN))
-        if self.should_strip_auth(response.request.url, prepared_request.url):
+        is_elsewhere = self.should_strip_auth(  # type: ignore[no-untyped-call]  # of typeshed
+            response.request.url, prepared_request.url
+        )
+        if is_elsewhere:
             prepared_request.headers.pop("Authorization", None)
 
 
 class _Layered(HTTPAdapter):
-    def __init__(self, http: HttpSettings, *, forward: bool) -> None:
+    def __init__(self, http: HttpSettings, metrics: RequestMetrics, *, forward: bool) -> None:
         self._tls = ssl_context(http.tls, force_1_3=context_now().config.feature(FORCE_TLS_1_3))
         self._layers = Layers(http, forward=forward)
         self._time_outs = http.time_outs
+        self._metrics = metrics
         per_host = http.pool.per_host
         super().__init__(pool_maxsize=per_host or http.pool.kept, pool_block=bool(per_host))
 
@@ -91,7 +97,9 @@ class _Layered(HTTPAdapter):
         sent.headers.update(layers.headers(sent.headers.keys(), context_now()))
         if timeout is None:
             timeout = (self._time_outs.dial or None, self._time_outs.total or None)
-        response = super().send(sent, stream, timeout, verify, cert, proxies)
+        with self._metrics.sending():
+            response = super().send(sent, stream, timeout, verify, cert, proxies)
+        self._metrics.answered(request.method or "", response.status_code)
         response.request = request
         if limit := response_limit(context_now()):
             _limit(response, Budget(limit))

@@ -83,7 +83,9 @@ class Plugin:
         async def answer_in_pieces(message: bytes, metadata: Metadata, send: Send) -> None:
             await getattr(self._service(service), method.attribute)(message, metadata, send)
 
-        return self._calls.streaming(answer_in_pieces) if method.streams else self._calls.unary(answer)
+        if method.streams:
+            return self._calls.streaming(answer_in_pieces, endless=method.endless)
+        return self._calls.unary(answer)
 
     def _service(self, name: str) -> Any:
         assert self._runtime is not None, "no call arrives before `prepare` is done"

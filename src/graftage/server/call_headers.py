@@ -30,8 +30,10 @@ _TRACES: Final = (
 
 
 def call_headers(received: Iterable[tuple[str, str]], *, cookies: frozenset[str]) -> dict[str, str]:
-    """The headers of a call. received: those of the request, their names in lower case. cookies: the names of
-    those that the data source may see.
+    """The headers of a call.
+
+    received: those of the request, their names in lower case. cookies: the names of those that the data
+    source may see.
     """
     received = list(received)
     first = dict(reversed(received))

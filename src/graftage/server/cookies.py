@@ -18,8 +18,9 @@ def cookies_to_keep(json_data: str) -> frozenset[str]:
 
 
 def kept_cookies(received: Iterable[tuple[str, str]], names: frozenset[str]) -> str:
-    """The value of a header `Cookie` with these only, empty if there are none. received: all headers, their
-    names in lower case.
+    """The value of a header `Cookie` with these only, empty if there are none.
+
+    received: all headers, their names in lower case.
     """
     cookies = (cookie.strip() for name, value in received if name == "cookie" for cookie in value.split(";"))
     return "; ".join(cookie for cookie in cookies if cookie.partition("=")[0] in names)

@@ -3,11 +3,12 @@
 Decisions only; `routes/resources.py` does the calls.
 
 Source: grafana 7.5, pkg/plugins/manager.go (`callResourceInternal`, `flushStream`) and pkg/util/proxyutil;
-Go, net/textproto `CanonicalMIMEHeaderKey`.
+Go, net/textproto `CanonicalMIMEHeaderKey` and net/http, header.go (`writeSubset`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
@@ -29,6 +30,8 @@ _NOT_FORWARDED: Final = HOP_BY_HOP | {
 }
 # How long an answer is, is known only when it has been sent.
 _NOT_RETURNED: Final = HOP_BY_HOP | {"set-cookie", "content-length"} | {name.decode() for name, _ in SECURITY}
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_CACHE: Final = tuple((name.decode(), value.decode()) for name, value in NO_CACHE)
 
 
@@ -43,8 +46,10 @@ def resource_url(path: str, query_string: str) -> str:
 
 
 def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], client: str) -> Headers:
-    """The headers for the plugin, by canonical name. received: names in lower case. cookies: the names of
-    those that go on. client: the caller's address."""
+    """The headers for the plugin, by canonical name.
+
+    received: names in lower case. cookies: the names of those that go on. client: the caller's address.
+    """
     received = list(received)
     named = {
         part.strip().lower() for name, value in received if name == "connection" for part in value.split(",")
@@ -64,13 +69,14 @@ def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], clien
 def caller_headers(received: Mapping[str, Iterable[str]], *, sandboxed: bool, has_body: bool) -> list[Header]:
     """The headers for the caller; those that forbid caching are set unless the plugin speaks of it.
 
+    A name that HTTP does not allow is left out, and a line break in a value becomes a blank, as in Go.
     sandboxed: as since Grafana 9, where a page that a plugin sends cannot act for its viewer, and an answer
     without a body has no type.
     """
     headers = [
-        (name.lower(), value)
+        (name.lower(), _CONTROLS.sub(" ", value))
         for name, values in received.items()
-        if name.lower() not in _NOT_RETURNED
+        if name.lower() not in _NOT_RETURNED and _NAME.fullmatch(name)
         for value in values
     ]
     names = {name for name, _ in headers}

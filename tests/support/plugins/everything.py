@@ -1,7 +1,6 @@
 """A data source with a handler for everything, made with our SDK, for hosts written in Go.
 
-What it answers under a refId is what the query's model asks for: a method of the query's `queryType`. The
-same plugin in Go is `sdkplugin`.
+A query is answered by the method of its `queryType`. The same plugin in Go is `sdkplugin`.
 """
 
 from __future__ import annotations
@@ -9,6 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -79,23 +81,24 @@ def kinds() -> Frame:
     return Frame(tuple(fields), "kinds", meta=meta)
 
 
+NUMBERS = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
+
+
 def table(library: str) -> Any:
     """One table with a column of each type that such libraries have, as `library` holds it."""
     import pyarrow as pa
 
+    numbers = [pa.type_for_alias(name.lower()) for name in NUMBERS]
+    decimals = [Decimal("1.10"), None, Decimal("-1.10")]
     columns = {
         "text": pa.array(["a", None, "ü"]),
         "category": pa.array(["a", None, "b"]).dictionary_encode(),
         "bool": pa.array([True, None, False]),
-        **{
-            f"{kind}": pa.array([1, None, 2], kind)
-            for kind in map(
-                pa.type_for_alias,
-                ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double"),
-            )
-        },
+        **{str(kind): pa.array([1, None, 2], kind) for kind in (*numbers, pa.float32(), pa.float64())},
+        "decimal": pa.array(decimals, pa.decimal128(5, 2)),
         "time": pa.array([1_700_000_000_123_456_789, None, -1], pa.timestamp("ns")),
         "zoned": pa.array([1_700_000_000_123_456, None, -1], pa.timestamp("us", "UTC")),
+        "date": pa.array([date(1970, 1, 2), None, date(1969, 12, 31)]),
         "list": pa.array([[1, None], None, []], pa.list_(pa.int64())),
         "struct": pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": "y"}]),
     }
@@ -106,14 +109,10 @@ def table(library: str) -> Any:
         case "pandas":
             import pandas as pd
 
-            own = {
-                kind: pd.array([], dtype=name).dtype
-                for kind, name in {
-                    **{pa.type_for_alias(name.lower()): name for name in _NULLABLE_OF_PANDAS},
-                    pa.bool_(): "boolean",
-                }.items()
+            nullable = {
+                kind: pd.api.types.pandas_dtype(name) for kind, name in zip(numbers, NUMBERS, strict=True)
             }
-            return whole.to_pandas(types_mapper=own.get)
+            return whole.to_pandas(types_mapper={**nullable, pa.bool_(): pd.BooleanDtype()}.get)
         case "polars":
             import polars as pl
 
@@ -125,18 +124,15 @@ def table(library: str) -> Any:
     raise ValueError(f"no library {library!r}")
 
 
-_NULLABLE_OF_PANDAS = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
+one_was_cancelled = asyncio.Event()  # a call or a stream that would never have ended by itself
 
 
-cancelled = 0  # calls and streams, of all instances
-
-
-async def until_cancelled() -> None:
-    global cancelled
+@contextmanager
+def cancelled_some_time() -> Iterator[None]:
     try:
-        await asyncio.Event().wait()
+        yield
     finally:
-        cancelled += 1
+        one_was_cancelled.set()
 
 
 class Everything(DataSource):
@@ -175,12 +171,14 @@ class Everything(DataSource):
 
     @query_type("sleep")
     async def sleep(self, query: Query[Any]) -> AsyncIterator[dict[str, Any]]:
-        yield series(0, 1)
-        await until_cancelled()
+        with cancelled_some_time():
+            yield series(0, 1)
+            await asyncio.Event().wait()
 
     @query_type("cancelled")
-    async def count(self, query: Query[Any]) -> dict[str, Any]:
-        return {"calls": [cancelled]}
+    async def cancelled(self, query: Query[Any]) -> dict[str, Any]:
+        await one_was_cancelled.wait()
+        return {"cancelled": [True]}
 
     @query_type("context")
     async def context(self, query: Query[Any]) -> dict[str, Any]:
@@ -216,8 +214,9 @@ class Everything(DataSource):
 
     @resource("GET", "/wait")
     async def wait(self) -> AsyncIterator[str]:
-        yield "waiting"
-        await until_cancelled()
+        with cancelled_some_time():
+            yield "waiting"
+            await asyncio.Event().wait()
 
     @resource("GET", "/failing")
     async def failing(self) -> None:
@@ -234,9 +233,10 @@ class Everything(DataSource):
 
     @stream("numbers/{first}/{last}/on")
     async def endless_numbers(self, first: str, last: str) -> AsyncIterator[str]:
-        async for packet in self.numbers(first, last):
-            yield packet
-        await until_cancelled()
+        with cancelled_some_time():
+            async for packet in self.numbers(first, last):
+                yield packet
+            await asyncio.Event().wait()
 
     @stream("rows")
     def rows(self) -> Iterator[dict[str, Any]]:

@@ -215,7 +215,7 @@ def test_a_query_that_is_no_json_object_is_told_where(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("{}",), "one of the arguments --datasource --plugin is required"),
+        (("{}",), "one of the arguments --datasource --plugin --reattach is required"),
         (("--datasource", "1", "--plugin", "p", "{}"), "not allowed with argument"),
         (("--datasource", "1"), "[REF=]JSON"),
         (("--datasource", "1", "--interval", "-5", "{}"), "expected a whole number above 0, got '-5'"),

@@ -73,6 +73,7 @@ def test_a_date_is_its_first_moment_in_utc() -> None:
         ([None, NOON.replace(tzinfo=UTC)], FieldType.TIME),
         (np.array(["NaT", "2024-02-29"], "datetime64[s]"), FieldType.TIME),
         (np.ma.masked_array([1, 2], [True, False]), FieldType.INT64),
+        (np.ma.masked_array([1, 2], [True, False], dtype=object), FieldType.INT64),
     ],
 )
 def test_none_is_a_missing_value(values: object, kind: FieldType) -> None:
@@ -106,6 +107,8 @@ def test_nan_is_a_value_and_a_column_of_nothing_is_text() -> None:
         (np.zeros(2, "timedelta64[M]"), "array of timedelta64.*expected timedelta64 of ns"),
         ([2**64], "fit in int64 or uint64"),
         ([-1, 2**63], "fit in int64 or uint64"),
+        ([0.5, 10**400], "a number that is no float64: int too large"),
+        ([Decimal("sNaN")], "a number that is no float64"),
         ([datetime(1500, 1, 1, tzinfo=UTC)], "expected times from 1677"),
         (np.array(["3000-01-01"], "datetime64[s]"), "expected times from 1677"),
     ],

@@ -264,6 +264,12 @@ def test_what_is_no_frame_is_refused_with_the_place(text: str, complaint: str) -
         read_frame_json(text)
 
 
+@pytest.mark.parametrize("place", ['{"schema":%s}', '{"schema":{"fields":[{}]},"data":{"values":[%s]}}'])
+def test_what_nests_without_end_is_no_frame(place: str) -> None:
+    with pytest.raises(WireError, match="bad JSON of a data frame"):
+        read_frame_json(place % ("[" * 100_000 + "]" * 100_000))
+
+
 @pytest.mark.parametrize(
     ("kind", "values", "more", "complaint"),
     [

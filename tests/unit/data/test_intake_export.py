@@ -104,6 +104,11 @@ def test_a_requested_schema_is_left_to_the_taker() -> None:
     assert frame.__arrow_c_stream__(schema.__arrow_c_schema__()) is not None
 
 
+def test_half_a_character_is_sent_as_it_is_to_grafana() -> None:
+    broken = Frame((Field("host", FieldType.STRING, texts("a\ud83d")),))
+    assert pl.DataFrame(broken)["host"].to_list() == ["a\ufffd"]
+
+
 def test_more_text_than_a_column_of_arrow_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_MOST_BYTES", 5)
     with pytest.raises(ValueError, match="field 'host' holds 7 bytes of text; expected at most 5"):

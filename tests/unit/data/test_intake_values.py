@@ -15,6 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from graftage.data.arrow.reader import read_arrow
+from graftage.data.arrow.writer import write_arrow
 from graftage.data.columns import field_from_values
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.intake import frame_from
@@ -108,6 +110,11 @@ def test_durations_of_numpy_tell_their_unit(unit: str, name: str) -> None:
     assert field.present().tolist() == [True, False]
 
 
+def test_durations_with_gaps_tell_their_unit_as_well() -> None:
+    field = field_from_values("x", np.ma.masked_array(np.array([5, 6], "timedelta64[s]"), [False, True]))
+    assert (field.config, field.present().tolist()) == ({"unit": "s"}, [True, False])
+
+
 @pytest.mark.parametrize(
     ("array", "kind"),
     [
@@ -169,10 +176,24 @@ def test_values_are_sent_as_json_where_the_author_says_so() -> None:
     assert rows.fields[0].values.tolist() == ['{"a":1}', ""]
 
 
+def test_json_with_half_a_character_is_json() -> None:
+    (field,) = frame_from({"x": ['"\ud83d"']}, json_columns=["x"]).fields
+    assert read_arrow(write_arrow(Frame((field,)))).fields[0].values.tolist() == ['"\ufffd"']
+
+
+def nested(depth: int) -> list[object]:
+    lists: list[object] = []
+    for _ in range(depth):
+        lists = [lists]
+    return lists
+
+
 @pytest.mark.parametrize(
     ("column", "complaint"),
     [
         (["nope"], "holds 'nope' in row 0, which is not JSON"),
+        (["[" * 100_000 + "]" * 100_000], "holds .* in row 0, which is not JSON: exceeded max depth"),
+        ([nested(100_000)], "holds what JSON cannot say"),
         ([b"\xff"], "is declared JSON but holds bytes that are not UTF-8"),
         ([{"a": object()}], "holds what JSON cannot say"),
         ("[1]", "is str .*; expected a list"),

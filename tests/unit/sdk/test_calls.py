@@ -123,3 +123,30 @@ async def test_calls_that_run_when_the_plugin_stops_may_end_and_the_late_ones_ar
         with pytest.raises(grpc.aio.AioRpcError, match="stopped before it had the answer") as failed:
             await late
         assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_what_would_never_end_is_not_waited_for_when_the_plugin_stops(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def tick(message: bytes, metadata: Any, send: Send) -> None:
+        await send(b"tick")
+        sent.set()
+        await asyncio.Event().wait()
+
+    calls = Calls()
+    server = grpc.aio.server()
+    handlers = {"Stream": calls.streaming(tick, endless=True)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("acme.Test", handlers),))
+    server.add_insecure_port(f"unix:{tmp_path}/socket")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"unix:{tmp_path}/socket") as channel:
+        pieces = aiter(channel.unary_stream("/acme.Test/Stream")(b"", timeout=CALL_SECONDS))
+        assert await anext(pieces) == b"tick"
+
+        async with asyncio.timeout(CALL_SECONDS):
+            await sent.wait()
+            await calls.finish(10 * CALL_SECONDS)
+
+        with pytest.raises(grpc.aio.AioRpcError, match="stopped before it had the answer"):
+            await anext(pieces)
+    await server.stop(None)

@@ -310,6 +310,34 @@ async def test_an_answer_without_a_type_is_json(path: str, status: int, kind: st
     assert answer.headers.get("content-security-policy") == ("sandbox" if "uid" in path else None)
 
 
+@pytest.mark.parametrize(
+    ("said", "status", "body"),
+    [
+        (0, 200, b"text"),
+        (101, 200, b"text"),
+        (204, 204, b""),
+        (304, 304, b""),
+        (599, 599, b"text"),
+        (999, 500, b"text"),
+    ],
+)
+async def test_every_status_of_a_plugin_ends_in_a_whole_answer(said: int, status: int, body: bytes) -> None:
+    plugin = Plugin(parts=(ResourcePart(said, {}, b"te"), ResourcePart(body=b"xt")))
+    async with serving(app_of(plugin)) as address, httpx.AsyncClient() as http:
+        for _ in range(2):  # over one connection
+            answer = await http.get(f"http://{address}/api/datasources/1/resources/x")
+            assert (answer.status_code, answer.content) == (status, body)
+
+
+async def test_headers_that_http_does_not_allow_do_not_break_an_answer() -> None:
+    headers = {"X-Lines": ("a\r\nSet-Cookie: b=c",), "no name": ("1",), "": ("1",)}
+    plugin = Plugin(parts=(ResourcePart(200, headers, b"text"),))
+    async with serving(app_of(plugin)) as address, httpx.AsyncClient() as http:
+        answer = await http.get(f"http://{address}/api/datasources/1/resources/x")
+    assert (answer.headers["x-lines"], answer.text) == ("a  Set-Cookie: b=c", "text")
+    assert not {"set-cookie", "no name", ""} & answer.headers.keys()
+
+
 async def test_a_body_that_no_plugin_would_take_is_413() -> None:
     plugin = Plugin(parts=(ResourcePart(200),))
     answer = await get(

@@ -297,6 +297,25 @@ async def test_channels_are_listened_to():
     assert second["data"]["values"] == [["eur"], [2]]
 
 
+async def test_every_object_is_closed_in_the_end():
+    seen = []
+
+    class Opened(DataSource):
+        def __init__(self, settings: Settings[Any]) -> None:
+            seen.append("opened")
+
+        def query(self, query: Any) -> None: ...
+
+        def close(self) -> None:
+            seen.append("closed")
+
+    async with plugin_client(Opened, settings={"a": 1}) as client:
+        await client.query(A={})
+        await client.query(A={})
+        await client.reconfigured(settings={"a": 1}).query(A={})  # saved again, without a change
+    assert sorted(seen) == ["closed", "closed", "opened", "opened"]
+
+
 async def test_calls_that_run_when_the_test_ends_are_ended():
     started, ended = asyncio.Event(), asyncio.Event()
 

@@ -6,6 +6,7 @@ Source: apache/arrow, format/Message.fbs, `BodyCompression`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -45,53 +46,45 @@ def decompressor(codec: int, allowance: Allowance) -> Decompress:
     Raises WireError if nothing is installed that reads the codec; the function ValueError.
     """
     if codec not in _MODULES:
-        raise WireError(f"the Arrow file is compressed with codec {codec}; expected one of {_NAMES}")
+        raise WireError(f"the Arrow file is compressed with codec {codec}; expected none, LZ4 or ZSTD")
     for name in _MODULES[codec]:
         try:
             module = import_module(name)
         except ImportError:
             continue
-        return _Decompressor(_NAMES[codec], module, allowance)
+        return partial(_decompressed, _NAMES[codec], module, allowance)
     raise WireError(
         f"the Arrow file is compressed with {_NAMES[codec]}, which older Grafanas cannot read, and this "
         f"Python not without the package {_MODULES[codec][-1].partition('.')[0]}; do not compress it"
     )
 
 
-class _Decompressor:
-    def __init__(self, name: str, module: Any, allowance: Allowance) -> None:
-        self._name = name
-        self._module = module
-        self._allowance = allowance
+def _decompressed(name: str, module: Any, allowance: Allowance, buffer: memoryview) -> memoryview:
+    if not len(buffer):
+        return buffer
+    if len(buffer) < INT64.size:
+        raise ValueError(f"it has a compressed buffer of {len(buffer)} bytes; expected its size in 8")
+    (size,) = INT64.unpack_from(buffer)
+    packed = buffer[INT64.size :]
+    if size == _NOT_COMPRESSED:
+        return packed
+    allowance.take(size)
+    try:
+        content = _unpacked(module, packed, size)
+    except Exception as error:  # each library has errors of its own, and some raise plain ones
+        raise ValueError(f"a compressed buffer is no {name}: {error}") from error
+    if len(content) != size:
+        raise ValueError(f"a compressed buffer claims {size} bytes and has {len(content)}")
+    return memoryview(content)
 
-    def __call__(self, buffer: memoryview) -> memoryview:
-        if not len(buffer):
-            return buffer
-        if len(buffer) < INT64.size:
-            raise ValueError(f"it has a compressed buffer of {len(buffer)} bytes; expected its size in 8")
-        (size,) = INT64.unpack_from(buffer)
-        packed = buffer[INT64.size :]
-        if size == _NOT_COMPRESSED:
-            return packed
-        self._allowance.take(size)
-        try:
-            content = self._unpack(packed, size)
-        except Exception as error:  # each library has errors of its own, and some raise plain ones
-            raise ValueError(f"a compressed buffer is no {self._name}: {error}") from error
-        if len(content) != size:
-            raise ValueError(f"a compressed buffer claims {size} bytes and has {len(content)}")
-        return memoryview(content)
 
-    def _unpack(self, packed: memoryview, size: int) -> bytes:
-        """At most `size` bytes and one more, whatever is packed."""
-        decompressor: Any
-        match self._module.__name__:
-            case "lz4.frame":
-                decompressor = self._module.LZ4FrameDecompressor()
-                return bytes(decompressor.decompress(packed, max_length=size + 1))
-            case "zstandard":
-                with self._module.ZstdDecompressor().stream_reader(packed) as reader:
-                    return bytes(reader.read(size + 1))
-            case _:
-                decompressor = self._module.ZstdDecompressor()
-                return bytes(decompressor.decompress(packed, max_length=size + 1))
+def _unpacked(module: Any, packed: memoryview, size: int) -> bytes:
+    """At most `size` bytes and one more, whatever is packed."""
+    match module.__name__:
+        case "lz4.frame":
+            return bytes(module.LZ4FrameDecompressor().decompress(packed, max_length=size + 1))
+        case "zstandard":
+            with module.ZstdDecompressor().stream_reader(packed) as reader:
+                return bytes(reader.read(size + 1))
+        case _:
+            return bytes(module.ZstdDecompressor().decompress(packed, max_length=size + 1))

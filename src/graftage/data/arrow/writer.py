@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from graftage.data.arrow.flatbuffer_writing import (
@@ -51,10 +50,9 @@ from graftage.data.field_config import written_config
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.frame_meta import written_meta
 from graftage.data.go_json import write_ordered
-from graftage.data.json_complaint import complaint
+from graftage.data.json_text import json_complaint
 
 _START: Final = MAGIC.ljust(ALIGNMENT, b"\0")
-_PREFIX: Final = len(CONTINUATION) + INT32.size
 _END_OF_STREAM: Final = CONTINUATION + INT32.pack(0)
 _MAX_TEXT: Final = 2**31 - 1  # offsets have 32 bits
 
@@ -225,14 +223,10 @@ def _refuse_no_json(field: Field) -> None:
     """What is no JSON would silently become null."""
     for row in np.flatnonzero(field.present()).tolist():
         text = field.values[row]
-        try:
-            msgspec.json.decode(text, type=msgspec.Raw)
-        except (ValueError, RecursionError) as error:
-            broken = complaint(text.encode("utf-8", "replace"), first_only=False)
-            if broken is not None:
-                raise ValueError(
-                    f"field {field.name!r} holds {text[:40]!r} in row {row}, which is no JSON: {broken}"
-                ) from error
+        if (broken := json_complaint(text)) is not None:
+            raise ValueError(
+                f"field {field.name!r} holds {text[:40]!r} in row {row}, which is no JSON: {broken}"
+            )
 
 
 def _bits(flags: Any) -> memoryview:

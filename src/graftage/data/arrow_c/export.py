@@ -13,6 +13,7 @@ import numpy as np
 from nanoarrow.c_array_stream import CArrayStream
 from numpy.typing import NDArray
 
+from graftage.data.arrow.texts import bytes_of_texts
 from graftage.data.frame import Field, FieldType, Frame
 
 _TYPES: Final = {
@@ -60,11 +61,10 @@ def _buffers(field: Field) -> list[Any]:
 
 
 def _text_buffers(field: Field) -> tuple[NDArray[np.int32], bytes]:
-    texts = [text.encode() for text in field.values]
-    ends = np.cumsum([0, *map(len, texts)])
-    if ends[-1] > _MOST_BYTES:
+    try:
+        return bytes_of_texts(field.values.tolist(), _MOST_BYTES)
+    except OverflowError as error:
         raise ValueError(
-            f"field {field.name!r} holds {ends[-1]} bytes of text; expected at most {_MOST_BYTES}, "
+            f"field {field.name!r} holds {error} bytes of text; expected at most {_MOST_BYTES}, "
             "which is what a column of Arrow can hold"
-        )
-    return ends.astype(np.int32), b"".join(texts)
+        ) from error

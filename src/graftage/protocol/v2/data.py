@@ -73,8 +73,10 @@ def decode_query_request(data: bytes) -> QueryRequest:
 
 
 def encode_query_response(results: Iterable[Result], frame_format: int = ARROW) -> bytes:
-    """A `QueryDataResponse`. frame_format: what the results' frames are written in, which is what was asked
-    for. Of two results with the same `ref_id` the later one counts."""
+    """A `QueryDataResponse`. Of two results with the same `ref_id` the later one counts.
+
+    frame_format: what the results' frames are written in, which is what was asked for.
+    """
     pieces: list[bytes] = []
     for result in results:
         entry = [write_text(1, result.ref_id), *write_message(2, _write_result(result, frame_format))]
@@ -83,10 +85,10 @@ def encode_query_response(results: Iterable[Result], frame_format: int = ARROW) 
 
 
 def decode_query_response(data: bytes) -> tuple[Result, ...]:
-    """The results in a `QueryDataResponse`, by `ref_id`: its own order has no meaning. Raises WireError if
-    the bytes are none, or of too many results.
+    """The results in a `QueryDataResponse`, by `ref_id`: its own order has no meaning.
 
-    A result whose frames are in another format than Arrow becomes an error; the others stay.
+    A result whose frames are in another format than Arrow becomes an error; the others stay. Raises WireError
+    if the bytes are none, or of too many results.
     """
     by_ref_id: dict[str, Result] = {}
     for number, wire_type, start, end in read_fields(data, 0, len(data)):

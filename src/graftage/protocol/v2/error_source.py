@@ -24,8 +24,10 @@ UNKNOWN = 2  # the gRPC status of a handler that failed
 
 
 def error_details(source: str, message: str, *, code: int = UNKNOWN) -> tuple[tuple[str, bytes], ...]:
-    """Trailing metadata for a call that fails. message, code: those of its gRPC status, which Go takes from
-    here. Nothing for a source that is empty."""
+    """Trailing metadata for a call that fails; none for a source that is empty.
+
+    message, code: those of its gRPC status, which Go takes from here.
+    """
     if not source:
         return ()
     entry = write_text(1, KEY) + write_text(2, source)

@@ -108,7 +108,6 @@ class Broadcast:
     def change(self, source: Source) -> None:
         """The data source has other settings."""
         self.source = source
-        self._failures = 0
         self._move(Event.CHANGED)
 
     def dismiss(self) -> None:

@@ -190,8 +190,7 @@ class Streams:
             return None
 
     def _forget(self, broadcast: Broadcast) -> None:
-        if self._broadcasts.get(broadcast.channel) is broadcast:
-            del self._broadcasts[broadcast.channel]
+        del self._broadcasts[broadcast.channel]
 
     async def _look_at_settings(self) -> None:
         while True:

@@ -142,8 +142,6 @@ class Connection:
                 self._close(commands)
                 return
             for command in commands:
-                if self._end.done():
-                    return
                 self._handle(command)
 
     async def _send(self) -> None:

@@ -35,7 +35,7 @@ def routes(
 
     async def explain(request: Request) -> Response:
         """GET /api/live/ws"""
-        raise BadRequest("expected the opening of a WebSocket; GET /api/live/sse/<channel> needs none")
+        raise BadRequest("expected the opening of a WebSocket; /api/live/sse/ds/UID/PATH needs none")
 
     async def events(request: Request) -> Response:
         """GET /api/live/sse/*"""
@@ -53,4 +53,4 @@ def _is_own_page(socket: WebSocket) -> bool:
     """Browsers let any page open a WebSocket to anywhere; they say from which page."""
     origin = socket.headers.get("origin")
     host = socket.headers.get("host", "").lower()
-    return origin is None or (bool(host) and origin.lower().partition("://")[2] == host)
+    return origin is None or origin.lower().partition("://")[2] == host

@@ -44,7 +44,9 @@ def routes(
     body_limit: int,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[Route]:
-    """ask: one call to one plugin. caller: who sends a request. query_seconds: how long a plugin may take.
+    """Both routes.
+
+    ask: one call to one plugin. caller: who sends a request. query_seconds: how long a plugin may take.
     body_limit: in bytes.
     """
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from graftage.backend.context import User
-from graftage.backend.resource import ResourcePart, ResourceRequest
+from graftage.backend.resource import Headers, ResourcePart, ResourceRequest
 from graftage.errors import GraftageError, NotImplementedByPlugin, PluginNotRunning
 from graftage.server.answers import BEFORE_HANDLER, message_answer
 from graftage.server.body import read_bytes
@@ -34,6 +34,8 @@ from graftage.server.routing import Handler, Route
 # A plugin takes this much by default. Source: grafana-plugin-sdk-go, backend/serve.go.
 BODY_LIMIT: Final = 16 * 1024 * 1024
 
+_FIRST_FINAL, _LAST = 200, 599  # of HTTP's status codes; below are those that another one follows
+_WITHOUT_BODY: Final = (204, 304)
 _CALL_FAILED: Final = "Failed to call resource"
 _ABSENT: Final[Mapping[Missing, tuple[int, str]]] = {
     Missing.SOURCE: (500, "Unable to load datasource meta data"),
@@ -110,37 +112,43 @@ class _Answer(Response):
         self._sandboxed = sandboxed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        status = 0  # until the first part is there
         try:
             with WhileConnected(receive):
                 async with aclosing(self._parts) as parts:  # type: ignore[type-var]  # an async generator
                     async for part in parts:
-                        if not started:
-                            await send(self._start(part))
-                            started = True
-                        if part.body:
+                        if not status:
+                            status = _status(part.code)
+                            await send(self._start(status, part.headers))
+                        if part.body and status not in _WITHOUT_BODY:
                             await send({"type": "http.response.body", "body": part.body, "more_body": True})
-                if started:
+                if status:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
         except ClientDisconnect:
             return
         except GraftageError as error:
             _log.error("%s: plugin %s: %s", _CALL_FAILED, self._plugin_id, error)
-            if not started:
+            if not status:
                 await _told(error)(scope, receive, send)
             # Else it is too late for another status; the connection is closed on an answer that is not whole.
             return
-        if not started:
+        if not status:
             _log.error("%s: plugin %s answered nothing at all", _CALL_FAILED, self._plugin_id)
             await _refusal(500, _CALL_FAILED)(scope, receive, send)
 
-    def _start(self, first: ResourcePart) -> dict[str, object]:
-        status = first.code if 100 <= first.code < 1000 else 200
-        headers = caller_headers(first.headers, sandboxed=self._sandboxed, has_body=status not in (204, 304))
+    def _start(self, status: int, sent: Headers) -> dict[str, object]:
+        headers = caller_headers(sent, sandboxed=self._sandboxed, has_body=status not in _WITHOUT_BODY)
         encoded = [
             (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
         ]
         return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+def _status(code: int) -> int:
+    """A status that ends a request: 200 where the plugin names none that does, 500 for what HTTP has not."""
+    if code < _FIRST_FINAL:
+        return 200
+    return code if code <= _LAST else 500
 
 
 def _told(error: GraftageError) -> Response:

@@ -42,10 +42,16 @@ type model struct {
 
 var cancelled atomic.Int64 // calls and streams, of all instances
 
+// note counts a call that was cancelled, when it ends.
+func note(ctx context.Context) {
+	if ctx.Err() != nil {
+		cancelled.Add(1)
+	}
+}
+
 // untilCancelled ends with the call that it is part of.
 func untilCancelled(ctx context.Context) error {
 	<-ctx.Done()
-	cancelled.Add(1)
 	return ctx.Err()
 }
 
@@ -61,6 +67,7 @@ func newSource(_ context.Context, settings backend.DataSourceInstanceSettings) (
 }
 
 func (s *source) QueryData(ctx context.Context, request *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
+	defer note(ctx)
 	answer := backend.NewQueryDataResponse()
 	for _, query := range request.Queries {
 		var asked model
@@ -106,6 +113,7 @@ func (s *source) answer(ctx context.Context, asked model, request *backend.Query
 }
 
 func (s *source) QueryChunkedData(ctx context.Context, request *backend.QueryChunkedDataRequest, writer backend.ChunkedDataWriter) error {
+	defer note(ctx)
 	for _, query := range request.Queries {
 		var asked model
 		if err := json.Unmarshal(query.JSON, &asked); err != nil {

@@ -35,6 +35,7 @@ func resources() http.Handler {
 		}
 	})
 	mux.HandleFunc("/wait", func(writer http.ResponseWriter, request *http.Request) {
+		defer note(request.Context())
 		fmt.Fprint(writer, "waiting")
 		writer.(http.Flusher).Flush()
 		untilCancelled(request.Context())
@@ -69,6 +70,7 @@ func (s *source) PublishStream(_ context.Context, request *backend.PublishStream
 }
 
 func (s *source) RunStream(ctx context.Context, request *backend.RunStreamRequest, sender *backend.StreamSender) error {
+	defer note(ctx)
 	var from, to int
 	if _, err := fmt.Sscanf(request.Path, "numbers/%d/%d", &from, &to); err != nil {
 		return errors.New("the stream is broken")

@@ -70,6 +70,15 @@ async def test_it_is_behind_while_more_waits_than_is_sent_in_one_go() -> None:
     assert not outbox.is_behind
 
 
+async def test_nobody_waits_for_a_client_that_is_given_up() -> None:
+    outbox = Outbox(Limit(), Overflow())
+    outbox.put("x" * (BATCH_CHARACTERS + 1))
+    waiting = asyncio.create_task(outbox.room())
+    outbox.give_up()
+    await waiting
+    assert not outbox.is_behind
+
+
 async def test_one_line_may_be_longer_than_what_is_sent_in_one_go() -> None:
     outbox = Outbox(Limit(), Overflow())
     outbox.put("x" * (BATCH_CHARACTERS + 1))

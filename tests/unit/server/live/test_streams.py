@@ -14,6 +14,7 @@ import pytest
 from graftage.backend.context import User
 from graftage.backend.stream import StreamAnswer, StreamRequest
 from graftage.errors import CallFailed, NotImplementedByPlugin, PluginTimeout, PluginUnavailable
+from graftage.server.callee import Callee, Missing
 from graftage.server.live import broadcast, standing
 from graftage.server.live.outbox import Limit
 from graftage.server.live.refusal import FAILED, FORBIDDEN, INTERNAL, NOT_FOUND, Refusal
@@ -153,11 +154,11 @@ async def test_a_stream_ends_some_time_after_its_last_subscriber_left() -> None:
 
 async def test_who_comes_back_in_time_finds_the_stream_going_on() -> None:
     plugin = StreamingPlugin()
-    async with streams_of(plugin, options=replace(QUICK, linger=60.0)) as streams:
+    async with streams_of(plugin, options=replace(QUICK, linger=0.05)) as streams:
         (await subscribed(streams, Listening())).leave()
         await subscribed(streams, Listening())
-        await eventually_async(lambda: plugin.running == 1)
-        assert len(plugin.runs) == 1
+        await asyncio.sleep(0.15)
+        assert (len(plugin.runs), plugin.running) == (1, 1)
 
 
 async def test_who_comes_while_a_stream_is_being_ended_waits_for_that() -> None:
@@ -268,6 +269,47 @@ async def test_other_settings_of_the_data_source_run_the_stream_anew() -> None:
         assert plugin.runs[1].context.user == USER
         await asyncio.sleep(QUICK.look * 3)
     assert (len(plugin.runs), plugin.most_running) == (2, 1)
+
+
+async def test_settings_that_cannot_be_read_for_once_are_looked_at_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Odd(OneSource):
+        failures = 0
+
+        def source_by_uid(self, uid: str, user: User | None) -> Callee | Missing:
+            if self.failures:
+                self.failures -= 1
+                raise RuntimeError("a bug")
+            return super().source_by_uid(uid, user)
+
+    plugin, source = StreamingPlugin(), Odd()
+    async with streams_of(plugin, source) as streams:
+        await subscribed(streams, Listening())
+        await eventually_async(lambda: plugin.running)
+        assert source.settings is not None
+        source.failures, source.settings = 1, replace(source.settings, updated_ms=5)
+        await eventually_async(lambda: len(plugin.runs) == 2)
+    assert "looking at the settings behind channel ds/u1/rates failed" in caplog.text
+
+
+async def test_a_run_that_fails_for_being_ended_is_not_run_again() -> None:
+    async def stream(request: StreamRequest) -> Packets:
+        try:
+            yield FULL
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise PluginUnavailable("the call broke off") from None
+
+    plugin, source = StreamingPlugin(stream), OneSource()
+    async with streams_of(plugin, source) as streams:
+        await subscribed(streams, Listening())
+        await eventually_async(lambda: plugin.running)
+        assert source.settings is not None
+        source.settings = replace(source.settings, updated_ms=5)
+        await eventually_async(lambda: len(plugin.runs) == 2)
+        await asyncio.sleep(standing.FIRST_WAIT_SECONDS * 2)
+        assert len(plugin.runs) == 2
 
 
 async def test_a_data_source_that_is_gone_ends_its_channels() -> None:

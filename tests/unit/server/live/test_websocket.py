@@ -29,7 +29,9 @@ from websockets.asyncio.client import ClientConnection
 
 from graftage.backend.stream import StreamAnswer, StreamRequest
 from graftage.errors import PluginUnavailable
+from graftage.server import websocket_protocol
 from graftage.server.caller import ANYBODY
+from graftage.server.live import broadcast
 from graftage.server.live.outbox import Limit
 from graftage.server.live.streams import Options, Streams
 from graftage.server.live.websocket import Patience
@@ -226,13 +228,17 @@ async def test_publications_of_one_client_keep_their_order_and_are_few_at_once()
         async def publish_stream(
             self, plugin_id: str, request: StreamRequest, *, timeout: float
         ) -> StreamAnswer:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
             await busy.wait()
             order.append(int(request.data))
+            self.running -= 1
             return StreamAnswer(0)
 
     commands = [{"id": 1, "connect": {}}]
     commands += [{"id": number, "publish": {"channel": CHANNEL, "data": number}} for number in range(2, 20)]
-    async with live_server(Slow()) as (address, _), bare(address, *commands) as socket:
+    plugin = Slow()
+    async with live_server(plugin) as (address, _), bare(address, *commands) as socket:
         replies = []
         while len(replies) < 7:
             replies += map(json.loads, str(await socket.recv()).split("\n"))
@@ -243,6 +249,7 @@ async def test_publications_of_one_client_keep_their_order_and_are_few_at_once()
         while len(replies) < 19:
             replies += map(json.loads, str(await socket.recv()).split("\n"))
     assert order == list(range(2, 14))
+    assert plugin.most_running == 1
 
 
 async def test_the_same_stream_goes_by_the_name_the_client_gave_it() -> None:
@@ -284,6 +291,27 @@ async def test_a_client_that_cannot_keep_up_is_sent_away_as_slow_and_no_other() 
         started.set()
         await eventually_async(lambda: len(seen.publications) == 1000)
         assert await farewell(slow) == (3008, "slow")
+
+
+async def test_a_client_that_reads_nothing_at_all_does_not_keep_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket_protocol, "CLOSING_SECONDS", 0.05)
+    monkeypatch.setattr(broadcast, "PATIENCE_SECONDS", 0.05)
+
+    async def flood(request: StreamRequest) -> Packets:
+        while True:
+            yield b'"' + b"x" * 30_000 + b'"'
+
+    commands = [{"id": 1, "connect": {}}, {"id": 2, "subscribe": {"channel": CHANNEL}}]
+    plugin = StreamingPlugin(flood)
+    async with (
+        live_server(plugin) as (address, streams),
+        bare(address, *commands, max_queue=1, max_size=None) as socket,
+    ):
+        await eventually_async(lambda: plugin.runs and not streams.channels())
+        await asyncio.sleep(0.2)
+        assert (await farewell(socket))[0] == 1006
 
 
 async def test_a_client_is_pinged_and_answers() -> None:
@@ -362,12 +390,13 @@ async def test_pages_from_elsewhere_are_not_served(origin: str, status: int) -> 
     assert answered == status
 
 
-async def test_a_socket_for_another_path_is_not_found() -> None:
+async def test_a_socket_for_another_path_is_not_found(caplog: pytest.LogCaptureFixture) -> None:
     async with live_server(StreamingPlugin()) as (address, _):
         with pytest.raises(websockets.InvalidStatus) as caught:
             async with websockets.connect(f"ws://{address}/api/health", proxy=None):
                 pass
     assert caught.value.response.status_code == 404
+    assert caplog.text == ""
 
 
 async def test_without_a_websocket_it_says_what_it_expects() -> None:
