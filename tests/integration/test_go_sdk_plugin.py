@@ -195,7 +195,7 @@ class TestEveryWayToReachIt:
         assert frame.fields[0].values[-1] - frame.fields[0].values[0] == np.timedelta64(rows - 1, "s")
 
 
-# Of each type what the plugin's frame holds: the second and the third value; the first is a one of its kind.
+# What the plugin's frame holds of each type: an ordinary value and two extreme ones.
 KINDS: dict[FieldType, list[Any]] = {
     FieldType.INT8: [1, -(2**7), 2**7 - 1],
     FieldType.INT16: [1, -(2**15), 2**15 - 1],

@@ -6,6 +6,11 @@ import pytest
 
 from graftage.config import Address, Settings, load_settings
 from graftage.errors import SettingsError
+from graftage.host.checksum import Checksum
+from graftage.host.remote import RemotePlugin
+from graftage.protocol.network_peer import NetworkPeer
+from graftage.protocol.network_tls import TlsFiles
+from graftage.protocol.reattach import ReattachData
 
 FILE = """
 # a comment
@@ -216,3 +221,64 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="is not UTF-8 text"):
         load_settings(path, {}, {})
+
+
+def test_a_plugin_that_runs_elsewhere_is_described_by_its_table(tmp_path):
+    path = tmp_path / "graftage.toml"
+    path.write_text(
+        """
+[plugin.far]
+address = "plugins.example:9000"
+tls_cert = "cert.pem"
+tls_key = "key.pem"
+tls_ca = "/ca.pem"
+tls_server_name = "far.example"
+protocol_version = 1
+
+[plugin.open]
+address = "plugins.example:9001"
+tls = false
+
+[plugin.near]
+address = "127.0.0.1:9002"
+
+[plugin.attached]
+reattach = '{"Protocol":"grpc","ProtocolVersion":2,"Pid":7,"Addr":{"Network":"unix","String":"/tmp/p"}}'
+
+[plugin.checked]
+sha256 = "SHA"
+tls_ca = "is its own"
+""".replace("SHA", "Ab" * 32)
+    )
+    plugins = load_settings(path, {}, {}).plugin
+    files = TlsFiles(tmp_path / "cert.pem", tmp_path / "key.pem", Path("/ca.pem"))
+    far = NetworkPeer("plugins.example:9000", files, "far.example")
+    assert plugins["far"].elsewhere == RemotePlugin(far, version=1)
+    assert plugins["open"].elsewhere == RemotePlugin(NetworkPeer("plugins.example:9001", is_open=True))
+    assert plugins["near"].elsewhere == RemotePlugin(NetworkPeer("127.0.0.1:9002"))
+    assert plugins["attached"].elsewhere == ReattachData(2, "unix", "/tmp/p", 7)
+    assert plugins["checked"].checksum == Checksum(bytes.fromhex("ab" * 32))
+    assert plugins["checked"].values == {"tls_ca": "is its own"}
+
+
+@pytest.mark.parametrize(
+    ("table", "part"),
+    [
+        ('sha256 = "ab"', "expected 64 hexadecimal digits, got 'ab'"),
+        ('sha256 = ""', "expected 64 hexadecimal digits, got ''"),
+        ('address = "nowhere"', "expected host:port, where the plugin runs, got 'nowhere'"),
+        ('address = "far.example:1"', "is not on this machine"),
+        ('address = "far.example:1"\ntls = "no"', "expected true or false, got 'no'"),
+        ('address = "far.example:1"\ntls_cert = "x"', "given a certificate but no key"),
+        ('address = "far.example:1"\ntls_ca = "x"\ntls = false', "both set up and switched off"),
+        ('address = "[::1]:1"\nprotocol_version = 3', "expected 1 or 2, got 3"),
+        ('address = "[::1]:1"\ntoken = "s3cr3t"', "token would reach the environment of a process"),
+        ('address = "[::1]:1"\nreattach = "{}"', "expected reattach data"),
+        (f'address = "[::1]:1"\nsha256 = "{"ab" * 32}"', "address and sha256 exclude each other"),
+    ],
+)
+def test_a_wrong_table_of_one_that_runs_elsewhere_is_told(tmp_path, table, part):
+    message = complaint(tmp_path, f"[plugin.acme]\n{table}")
+    assert part in message
+    assert message.startswith(str(tmp_path / "bad.toml"))
+    assert "s3cr3t" not in message

@@ -247,9 +247,10 @@ def test_authorities_of_the_environment_are_not_added_to_the_operators(authority
     (tmp_path / "ca.pem").write_text(authority.certificate)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     source = settings({"tlsAuthWithCACert": True}, {"tlsCACert": Authority("other").certificate})
-    with echo_server(server_tls(tmp_path, authority.issue("127.0.0.1"))) as running:
-        with source.requests_client() as client, pytest.raises(requests.exceptions.SSLError):
-            client.get(running.url)
+    tls = server_tls(tmp_path, authority.issue("127.0.0.1"))
+    refused = pytest.raises(requests.exceptions.SSLError)
+    with echo_server(tls) as running, source.requests_client() as client, refused:
+        client.get(running.url)
 
 
 def test_verification_can_be_skipped(get, authority, tmp_path):

@@ -13,8 +13,9 @@
 //
 // Asked in pieces, it answers series as three frames of n rows each.
 //
-// Resources: kinds, echo, parts (three of them), failing. Channels: numbers/<from>/<to> sends these numbers
-// and, with /on behind them, stays; closed, broken; all others are not found.
+// Resources: echo, parts (three of them), wait (until the call is cancelled), panic. Channels: numbers/<from>/<to>
+// sends these numbers and, with /on behind them, stays; closed; failing; broken; all others are not found.
+// Data sources whose url is broken, unwell or failing are that.
 package main
 
 import (
