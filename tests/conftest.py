@@ -8,6 +8,8 @@ import pytest
 
 from support import go
 
+BUILD_SECONDS = 300
+
 
 @pytest.fixture(scope="session", autouse=True)
 def processes_heed_signals() -> None:
@@ -22,8 +24,13 @@ def processes_heed_signals() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need Go programs come last: these are built while the other tests run."""
+    """Tests that need Go programs come last: these are built while the other tests run.
+
+    To wait for that takes minutes where nothing was built before.
+    """
     items.sort(key=_needs_go)
+    for item in filter(_needs_go, items):
+        item.add_marker(pytest.mark.timeout(BUILD_SECONDS))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

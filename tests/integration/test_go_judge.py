@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graftage.data.arrow.writer import write_arrow
-from graftage.data.columns import frame_from_columns
 from graftage.data.data_plane import numeric, timeseries, typed
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.frame_json import write_frame_json
+from graftage.data.intake import frame_from
 from graftage.data.long_wide import long_to_wide
 from graftage.data.shape import shape_of
 from support.frames import frames
@@ -50,7 +50,7 @@ def judge() -> Iterator[Judge]:
 
 
 def frame_of(columns: dict[str, object], *, labels: dict[str, str] | None = None) -> Frame:
-    time, *values = frame_from_columns({"time": [FIRST, SECOND], **columns}).fields
+    time, *values = frame_from({"time": [FIRST, SECOND], **columns}).fields
     return Frame((time, *(Field(one.name, one.type, one.values, one.valid, labels) for one in values)))
 
 
@@ -96,17 +96,17 @@ def test_the_go_sdk_sees_the_same_shape(judge: Judge, frame: Frame) -> None:
             ["cpu{host=a} x 2", "cpu{host=b} x 2"],
         ),
         (
-            typed([frame_from_columns({"cpu": [1], "load": [0.5]})]),
+            typed([frame_from({"cpu": [1], "load": [0.5]})]),
             "numeric-wide",
             ["cpu{} = 1", "load{} = 0.5"],
         ),
         (
-            typed([frame_from_columns({"up": [True]}), frame_from_columns({"cpu": [0.5]})]),
+            typed([frame_from({"up": [True]}), frame_from({"cpu": [0.5]})]),
             "numeric-multi",
             ["up{} = 1", "cpu{} = 0.5"],
         ),
         (
-            typed([frame_from_columns({"host": ["a", "b"], "cpu": [1, None]})]),
+            typed([frame_from({"host": ["a", "b"], "cpu": [1, None]})]),
             "numeric-long",
             ["cpu{host=a} = 1", "cpu{host=b} = nothing"],
         ),
@@ -141,7 +141,7 @@ def test_alert_rules_find_the_series_of_typed_frames(
 def test_alert_rules_refuse_times_that_may_be_missing(judge: Judge) -> None:
     """Which is why `typed` declares them not nullable."""
     times = Field("t", FieldType.TIME, np.arange(2).astype("M8[ns]"), nullable=True)
-    frame = Frame((times, *frame_from_columns({"cpu": [1, 2]}).fields), meta={"type": "timeseries-multi"})
+    frame = Frame((times, *frame_from({"cpu": [1, 2]}).fields), meta={"type": "timeseries-multi"})
     meta = {"type": "timeseries-multi", "typeVersion": [0, 1]}
     assert "missing a []time.Time field" in judge(Frame(frame.fields, meta=meta))["error"]
     assert judge(*typed([frame]))["error"] == ""

@@ -16,8 +16,6 @@ from graftage.data.frame_json import write_frame_json
 from support.go import build_sdk
 from support.plugins import everything
 
-pytestmark = pytest.mark.timeout(300)  # the first run builds the Go programs
-
 PLUGIN = everything.__file__
 SOURCE = {
     "id": 7,

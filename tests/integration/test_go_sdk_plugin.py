@@ -43,8 +43,6 @@ from graftage.host.supervision import BackOff
 from support.frames import plain
 from support.go import build_sdk
 
-pytestmark = pytest.mark.timeout(300)  # the first run builds the Go programs
-
 PLUGIN = "interop-datasource"
 SOURCE = DataSourceSettings(
     7,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from graftage import DataSource, Frame, PluginError, Query, Response, Settings, query_type, serve
-from graftage.data.columns import frame_from_columns
+from graftage.data.intake import frame_from
 
 log = logging.getLogger("weather")
 TIMES = [datetime(2026, 11, 22, 11, tzinfo=UTC), datetime(2026, 11, 22, 12, tzinfo=UTC)]
@@ -47,8 +47,8 @@ class Weather(DataSource):
 
     @query_type("frames")
     def frames(self, query) -> list[Frame]:
-        rain = frame_from_columns({"time": TIMES, "rain": [0.5, 1.5]})
-        return [rain, frame_from_columns({"city": ["Köln", "Bonn"], "rain": [1, 2]})]
+        rain = frame_from({"time": TIMES, "rain": [0.5, 1.5]})
+        return [rain, frame_from({"city": ["Köln", "Bonn"], "rain": [1, 2]})]
 
     @query_type("forecast")
     async def forecast(self, query: Query[Forecast]) -> Response:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from graftage.backend.query import Result
 from graftage.data.arrow.reader import read_arrow
 from graftage.data.frame import Frame
-from graftage.data.legacy import series_to_frame, table_to_frame
+from graftage.data.legacy import series_to_frame
+from graftage.data.table_frame import table_to_frame
 from graftage.errors import WireError
 
 

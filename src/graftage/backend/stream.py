@@ -35,8 +35,11 @@ class StreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class StreamAnswer:
-    """data: for a subscriber, what it shall see first; for a publisher, what is published instead of its own
-    data. Empty: nothing at all. status: a number that `StreamStatus` does not know means no."""
+    """Whether a channel may be had, or published into.
+
+    data: for a subscriber, what it shall see first; for a publisher, what is published instead of its own
+    data. Empty: nothing at all. status: a number that `StreamStatus` does not know means no.
+    """
 
     status: int
     data: bytes = b""

@@ -28,17 +28,6 @@ _FILLERS: Final[Mapping[str, object]] = {
 }  # fmt: skip
 
 
-def frame_from_columns(columns: Mapping[str, object], *, name: str = "", ref_id: str = "") -> Frame:
-    """A frame with a field for each column, in their order.
-
-    None is a missing value. Integers and floats in one column become float64; a `date`, and a `datetime`
-    without a time zone, are in UTC; a member of an Enum is its value. Raises ValueError naming the column
-    that is none, or that is as long as no other.
-    """
-    fields = [field_from_values(str(column), values) for column, values in columns.items()]
-    return frame_of_columns(fields, name=name, ref_id=ref_id)
-
-
 def frame_of_columns(fields: Sequence[Field], *, name: str = "", ref_id: str = "") -> Frame:
     """The frame of these fields. Raises ValueError naming the one that is as long as no other."""
     for field in fields[1:]:
@@ -51,7 +40,11 @@ def frame_of_columns(fields: Sequence[Field], *, name: str = "", ref_id: str = "
 
 
 def field_from_values(name: str, values: object) -> Field:
-    """One column as a field. Raises ValueError naming the column."""
+    """One column as a field.
+
+    None is a missing value. Integers and floats in one column become float64; a `date`, and a `datetime`
+    without a time zone, are in UTC; a member of an Enum is its value. Raises ValueError naming the column.
+    """
     match values:
         case np.ma.MaskedArray():
             return _field_from_masked(name, values)

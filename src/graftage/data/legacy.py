@@ -1,4 +1,4 @@
-"""Frames as the series and tables of protocol version 1, and back.
+"""Frames as the series and tables of protocol version 1, and series as frames.
 
 Source of the shapes: Grafana 7, pkg/tsdb/frame_util.go and its expressions; of the series' names:
 pkg/services/alerting/conditions/query.go `FrameToSeriesSlice`.
@@ -6,9 +6,8 @@ pkg/services/alerting/conditions/query.go `FrameToSeriesSlice`.
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,14 +16,13 @@ from numpy.typing import NDArray
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.labels import labels_text
 from graftage.data.long_wide import long_to_wide
+from graftage.data.moments import LAST_MILLISECOND, NANOSECONDS
 from graftage.data.series import Series
 from graftage.data.shape import Shape, shape_of
-from graftage.data.table import CellKind, Table
+from graftage.data.table import TIME_NAMES, CellKind, Table
 
 _TYPED_SERIES: Final = ("timeseries-wide", "timeseries-multi", "timeseries-many")
-_TIME_NAMES: Final = ("time", "date")
-_NANOSECONDS: Final = 1_000_000  # in a millisecond
-_LAST_MILLISECOND: Final = (2**63 - 1) // _NANOSECONDS
+_NANOSECONDS: Final = NANOSECONDS["ms"]
 
 
 def frame_to_legacy(frame: Frame) -> tuple[tuple[Series, ...], tuple[Table, ...]]:
@@ -49,7 +47,7 @@ def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
 
     Raises ValueError for times that nanoseconds cannot hold.
     """
-    if len(series) and max(-int(series.times.min()), int(series.times.max())) > _LAST_MILLISECOND:
+    if len(series) and max(-int(series.times.min()), int(series.times.max())) > LAST_MILLISECOND:
         raise ValueError(
             f"series {series.name!r} has times beyond the years 1677 to 2262, which frames cannot hold"
         )
@@ -60,16 +58,6 @@ def series_to_frame(series: Series, *, ref_id: str = "") -> Frame:
         Field("value", FieldType.FLOAT64, series.values, labels=labels, nullable=True),
     )
     return Frame(fields, series.name, ref_id)
-
-
-def table_to_frame(table: Table, *, ref_id: str = "") -> Frame:
-    """A frame with a field for each column of a table; cells that a short row lacks are missing values.
-
-    The kinds of a column's cells decide its type. Numbers under a column named time or date are milliseconds.
-    """
-    widest = max(int(table.widths.max(initial=0)), len(table.columns))
-    names = table.columns + ("",) * (widest - len(table.columns))
-    return Frame(tuple(_field(table, index, name) for index, name in enumerate(names)), ref_id=ref_id)
 
 
 def _value_fields(frame: Frame) -> list[Field]:
@@ -137,8 +125,8 @@ def _column_names(frame: Frame) -> tuple[str, ...]:
     """The fields' names; the first field of times is named so that a reader takes it for one."""
     times = [index for index, field in enumerate(frame.fields) if field.type is FieldType.TIME]
     names = [field.name for field in frame.fields]
-    if times and not any(names[index].lower() in _TIME_NAMES for index in times):
-        names[times[0]] = _TIME_NAMES[0]
+    if times and not any(names[index].lower() in TIME_NAMES for index in times):
+        names[times[0]] = TIME_NAMES[0]
     return tuple(names)
 
 
@@ -186,67 +174,3 @@ def _by_row(
         cells[:, place] = values
     present: NDArray[np.bool_] = kinds[:, [index for index, _ in columns]] == kind
     return cells[present]
-
-
-def _field(table: Table, index: int, name: str) -> Field:
-    rows = np.flatnonzero(table.widths > index)
-    cells = (np.cumsum(table.widths) - table.widths)[rows] + index
-    kinds = table.kinds[cells]
-    valid = np.zeros(len(table), np.bool_)
-    valid[rows] = kinds != CellKind.NULL
-    column = _Column(table, rows, cells, kinds)
-    match frozenset(np.unique(kinds).tolist()) - {CellKind.NULL}:
-        case held if held and held <= {CellKind.INT64, CellKind.DOUBLE}:
-            dtype = np.int64 if held == {CellKind.INT64} else np.float64
-            values: NDArray[Any] = column.spread(CellKind.INT64, table.integers, dtype)
-            values += column.spread(CellKind.DOUBLE, table.doubles, dtype)
-            if name.lower() in _TIME_NAMES and (moments := _moments(values, valid)) is not None:
-                return Field(name, FieldType.TIME, moments, valid & np.isfinite(values))
-            return Field(name, FieldType(values.dtype.name), values, valid)
-        case held if held == {CellKind.BOOL}:
-            return Field(name, FieldType.BOOL, column.spread(CellKind.BOOL, table.bools, np.bool_), valid)
-        case _:
-            return Field(name, FieldType.STRING, column.texts(), valid)
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """The cells under one column. rows: those that have one. cells: their places in reading order."""
-
-    table: Table
-    rows: NDArray[np.intp]
-    cells: NDArray[np.intp]
-    kinds: NDArray[np.uint8]
-
-    def spread(self, kind: CellKind, contents: NDArray[Any], dtype: type) -> NDArray[Any]:
-        """The values of one kind at their rows, and the zero of the type at the others."""
-        chosen = self.kinds == kind
-        ranks = np.cumsum(self.table.kinds == kind) - 1
-        values: NDArray[Any] = np.zeros(len(self.table), dtype)
-        values[self.rows[chosen]] = contents[ranks[self.cells[chosen]]]
-        return values
-
-    def texts(self) -> NDArray[np.object_]:
-        """All values as text, bytes as base64."""
-        texts = np.full(len(self.table), "", object)
-        contents: Mapping[CellKind, Sequence[Any]] = {
-            CellKind.DOUBLE: self.table.doubles.tolist(),
-            CellKind.INT64: self.table.integers.tolist(),
-            CellKind.BOOL: ["true" if value else "false" for value in self.table.bools.tolist()],
-            CellKind.STRING: self.table.texts,
-            CellKind.BYTES: [b64encode(blob).decode() for blob in self.table.blobs],
-        }
-        for kind, values in contents.items():
-            chosen = self.kinds == kind
-            ranks = np.cumsum(self.table.kinds == kind) - 1
-            for row, rank in zip(self.rows[chosen].tolist(), ranks[self.cells[chosen]].tolist(), strict=True):
-                texts[row] = str(values[rank])
-        return texts
-
-
-def _moments(milliseconds: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.datetime64] | None:
-    """Milliseconds as times; None if one of them lies beyond what a frame's times can hold."""
-    known = np.where(valid & np.isfinite(milliseconds), milliseconds, 0)
-    if (np.abs(known.astype(np.float64)) > _LAST_MILLISECOND).any():
-        return None
-    return (known * _NANOSECONDS).astype(np.int64).view("datetime64[ns]")

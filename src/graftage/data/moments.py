@@ -21,6 +21,7 @@ NANOSECONDS: Final = {  # in one of each unit, by NumPy's names
     "h": 3_600 * 1_000_000_000,
     "D": 86_400 * 1_000_000_000,
 }
+LAST_MILLISECOND: Final = _MOST_NANOSECONDS // NANOSECONDS["ms"]  # before 1970 it is as many
 _LONG_UNITS: Final = ("Y", "M", "W")
 
 

@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+TIME_NAMES = ("time", "date")  # of columns, in any case, whose numbers are milliseconds since 1970
 _INT64 = range(-(2**63), 2**63)
 
 Cell = float | int | bool | str | bytes | None

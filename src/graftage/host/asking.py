@@ -50,8 +50,10 @@ class _AskForPieces(Protocol[Asked, Answer]):
 
 
 class Asking(ABC):
-    """Calls to plugins by their ids, within `timeout` seconds, the wait for one that is just being started
-    included. What the host has to say of itself is added to the context of each.
+    """Calls to plugins by their ids.
+
+    Each is answered within `timeout` seconds, the wait for a plugin that is just being started included. What
+    the host has to say of itself is added to its context.
 
     All raise NotFound, PluginNotRunning, PluginUnavailable, PluginTimeout, CallFailed, WireError, and
     NotImplementedByPlugin if the plugin lacks what is asked for, as one of protocol version 1 does with all

@@ -27,6 +27,8 @@ from graftage.protocol.v2 import admission, data, diagnostics, resource, stream
 # Reading so many bytes of version 1 takes a few tenths of a millisecond; beyond that a thread is worth its
 # cost.
 _POINTS_READ_INLINE = 256 * 1024
+# Of version 2, frames are only copied. But so many bytes may also be thousands of results without any.
+_FRAMES_READ_INLINE = 32 * 1024
 
 T = TypeVar("T")
 
@@ -38,13 +40,12 @@ class _Queries:
     method: str
     encode: Callable[[QueryRequest], bytes]
     decode: Callable[[bytes], tuple[Result, ...]]
-    read_inline: float
+    read_inline: int
 
 
 _QUERIES = {
     1: _Queries(rpc.QUERY_V1, v1_request.encode_request, v1_response.decode_response, _POINTS_READ_INLINE),
-    # Frames are only copied, and protobuf would not let the event loop's thread run meanwhile.
-    2: _Queries(rpc.QUERY_DATA, data.encode_query_request, data.decode_query_response, float("inf")),
+    2: _Queries(rpc.QUERY_DATA, data.encode_query_request, data.decode_query_response, _FRAMES_READ_INLINE),
 }
 
 

@@ -7,6 +7,7 @@ its own question, over a connection of the broker; docs/protocol.md has the whol
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -45,7 +46,7 @@ _TOKEN_BYTES = 24
 
 _STATUS: dict[type[GraftageError], grpc.StatusCode] = {
     BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    WireError: grpc.StatusCode.INVALID_ARGUMENT,
+    WireError: grpc.StatusCode.INTERNAL,
     NotFound: grpc.StatusCode.NOT_FOUND,
     PluginTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
     PluginUnavailable: grpc.StatusCode.UNAVAILABLE,
@@ -133,20 +134,27 @@ class HostQueryService:
     async def _query(self, message: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
             request = decode_host_query(message)
-            asker = self._askers.get(request.token)
-            if asker is None:
-                await context.abort(
-                    grpc.StatusCode.UNAUTHENTICATED,
-                    "the token belongs to no call in progress; ask before the call that brought it ends",
-                )
-            if problem := _problem(request, asker.chain):
-                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
+        except WireError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        asker = self._askers.get(request.token)
+        if asker is None:
+            await context.abort(
+                grpc.StatusCode.UNAUTHENTICATED,
+                "the token belongs to no call in progress; ask before the call that brought it ends",
+            )
+        if problem := _problem(request, asker.chain):
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
+        try:
             results = await self._ask(
                 request.uid, asker.org_id, asker.user, request.queries, request.time_range, asker.chain
             )
-            return encode_query_response(_with_arrow(result) for result in results)
         except GraftageError as error:
             await _abort(error, context)
+        if any(
+            result.arrow is None for result in results
+        ):  # of version 1; there may be many points to convert
+            results = await asyncio.to_thread(lambda: tuple(map(_with_arrow, results)))
+        return encode_query_response(results)
 
 
 def _problem(request: HostQueryRequest, chain: tuple[str, ...]) -> str:
@@ -160,10 +168,17 @@ def _problem(request: HostQueryRequest, chain: tuple[str, ...]) -> str:
 
 
 def _with_arrow(result: Result) -> Result:
-    """The result in the form of version 2. What a plugin of version 1 sent is converted."""
+    """The result in the form of version 2. What a plugin of version 1 sent is converted.
+
+    If no frame can hold that, it is the error of this result alone.
+    """
     if result.arrow is not None:
         return result
-    arrow = tuple(write_arrow(frame) for frame in frames_of(result))
+    try:
+        arrow = tuple(write_arrow(frame) for frame in frames_of(result))
+    except (WireError, ValueError) as error:
+        complaint = f"the plugin sent what no frame can hold: {error}"
+        return Result(result.ref_id, complaint, arrow=(), status=500, error_source="plugin")
     return replace(result, series=(), tables=(), arrow=arrow)
 
 

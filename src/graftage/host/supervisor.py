@@ -94,7 +94,6 @@ class Supervisor(Generic[Running]):
         self._since = now()
         self._due = 0.0  # when the wait is over, by the event loop's clock
         self._process: Running | None = None  # the one that is `running`; it may have ended this very moment
-        self._is_ending = False  # that process has exited, and its remains are being cleared away
         self._restarts = 0
         self._last_exit = ""
         self._stderr_tail: tuple[str, ...] = ()
@@ -139,12 +138,12 @@ class Supervisor(Generic[Running]):
         return self._task
 
     async def call(self, ask: Callable[[Running, float], Awaitable[T]], *, timeout: float) -> T:
-        """What `ask` returns of the running process and the seconds left for it; while there is none yet,
-        wait for it; all within `timeout` seconds.
+        """What `ask` returns of the running process and the seconds left for it, within `timeout` seconds.
 
-        Raises PluginNotRunning if it does not come up in time, has failed or was stopped, and
-        PluginUnavailable if it ended during the call. Such a call is not repeated: nobody knows how far the
-        plugin got with it, or whether it is what ends it. Otherwise raises what `ask` raises.
+        While there is no process yet, it is waited for. Raises PluginNotRunning if it does not come up in
+        time, has failed or was stopped, and PluginUnavailable if it ended during the call. Such a call is not
+        repeated: nobody knows how far the plugin got with it, or whether it is what ends it. Otherwise raises
+        what `ask` raises.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -224,7 +223,6 @@ class Supervisor(Generic[Running]):
                 self._move(Started())
                 end = await process.wait_exit()
                 last_exit = str(end)
-                self._is_ending = True
                 ended = loop.time()
         except Exception as error:
             failure = error
@@ -234,7 +232,6 @@ class Supervisor(Generic[Running]):
         # Only now is all that it wrote read. A stop asked meanwhile has had the last word already.
         if self._standing.state is State.RUNNING and process is not None:
             self._process = None
-            self._is_ending = False
             self._last_exit = last_exit
             self._stderr_tail = tuple(process.stderr_tail)
             ended_with = f"it was lost: {end}" if isinstance(end, Lost) else f"its process ended with {end}"

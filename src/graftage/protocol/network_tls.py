@@ -71,13 +71,19 @@ def is_loopback(host: str) -> bool:
 def split_address(text: str) -> tuple[str, int]:
     """Host, without the brackets of an IPv6 address, and port of `host:port`. Raises ValueError."""
     host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = str(ipaddress.IPv6Address(host[1:-1]))
-    elif not host.isprintable() or set(host) & set(" :[]/"):
-        raise ValueError(text)
-    if not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(text)
-    return host, int(port)
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_fit = _is_ipv6(host[1:-1]) if is_bracketed else host.isprintable() and not set(host) & set(" :[]/")
+    if not (is_fit and colon and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"expected host:port, got {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _set_up(context: ssl.SSLContext, files: TlsFiles) -> None:

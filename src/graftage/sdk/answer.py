@@ -11,9 +11,10 @@ import numpy as np
 from graftage.data.frame import Frame
 from graftage.data.frame_meta import read_meta
 from graftage.data.intake import frame_from, is_arrow
-from graftage.data.legacy import series_to_frame, table_to_frame
+from graftage.data.legacy import series_to_frame
 from graftage.data.series import Series
 from graftage.data.table import Table
+from graftage.data.table_frame import table_to_frame
 from graftage.errors import PluginFault
 from graftage.sdk.failure import INTERNAL, OK, PLUGIN, source_by_status
 from graftage.sdk.response import Notice, Response

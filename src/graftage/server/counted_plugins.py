@@ -5,7 +5,7 @@ Source of the names: grafana 7.5, pkg/plugins/backendplugin/instrumentation.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
@@ -53,7 +53,7 @@ class CountedPlugins:
 
     async def call_resource(
         self, plugin_id: str, request: ResourceRequest, *, timeout: float
-    ) -> AsyncIterator[ResourcePart]:
+    ) -> AsyncGenerator[ResourcePart, None]:
         """One call, however many parts its answer has."""
         with self._metrics.plugin_called(plugin_id, "callResource"):
             async with aclosing(self._plugins.call_resource(plugin_id, request, timeout=timeout)) as parts:

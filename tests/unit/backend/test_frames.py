@@ -8,15 +8,15 @@ import pytest
 from graftage.backend.frames import frames_of
 from graftage.backend.query import Result
 from graftage.data.arrow.writer import write_arrow
-from graftage.data.columns import frame_from_columns
 from graftage.data.frame import FieldType, Frame
+from graftage.data.intake import frame_from
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import WireError
 
 
 def test_arrow_files_are_read_and_a_missing_ref_id_is_that_of_the_result() -> None:
-    frames = [frame_from_columns({"x": [1]}, name="n"), Frame(ref_id="B")]
+    frames = [frame_from({"x": [1]}, name="n"), Frame(ref_id="B")]
     answer = frames_of(Result("A", arrow=tuple(map(write_arrow, frames))))
     assert [(frame.name, frame.ref_id, len(frame)) for frame in answer] == [("n", "A", 1), ("", "B", 0)]
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from graftage.data.columns import field_from_values, frame_from_columns
+from graftage.data.columns import field_from_values
 from graftage.data.frame import FieldType
+from graftage.data.intake import frame_from
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC).replace(tzinfo=None)
 
@@ -119,11 +120,11 @@ def test_what_cannot_be_a_column_is_named(values: object, complaint: str) -> Non
 
 
 def test_columns_become_fields_in_their_order() -> None:
-    frame = frame_from_columns({"time": [NOON], "cpu": np.array([0.5])}, name="load", ref_id="A")
+    frame = frame_from({"time": [NOON], "cpu": np.array([0.5])}, name="load", ref_id="A")
     assert [field.name for field in frame.fields] == ["time", "cpu"]
     assert (frame.name, frame.ref_id, len(frame)) == ("load", "A", 1)
 
 
 def test_columns_of_different_lengths_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="column 'cpu' has 1 values where column 'time' has 2"):
-        frame_from_columns({"time": [1, 2], "cpu": [1]})
+        frame_from({"time": [1, 2], "cpu": [1]})

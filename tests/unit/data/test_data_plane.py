@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graftage.data.columns import frame_from_columns
 from graftage.data.data_plane import logs, numeric, timeseries, typed
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.intake import frame_from
@@ -24,7 +23,7 @@ def cpu(labels: dict[str, str] | None = None, *, name: str = "cpu") -> Field:
 
 
 def series(*values: Field, times: object = TIMES) -> Frame:
-    return Frame((*frame_from_columns({"time": times}).fields, *values))
+    return Frame((*frame_from({"time": times}).fields, *values))
 
 
 def types_of(*frames: Frame) -> list[Any]:
@@ -36,16 +35,16 @@ def types_of(*frames: Frame) -> list[Any]:
     [
         ([series(cpu())], "timeseries-multi"),
         ([series(cpu({"host": "a"})), series(cpu({"host": "b"}))], "timeseries-multi"),
-        ([frame_from_columns({"t": TIMES, "up": [True, False]})], "timeseries-multi"),
-        ([frame_from_columns({"t": np.zeros(0, "M8[ns]"), "x": np.zeros(0)})], "timeseries-multi"),
+        ([frame_from({"t": TIMES, "up": [True, False]})], "timeseries-multi"),
+        ([frame_from({"t": np.zeros(0, "M8[ns]"), "x": np.zeros(0)})], "timeseries-multi"),
         ([series(cpu({"host": "a"}), cpu({"host": "b"}))], "timeseries-wide"),
-        ([frame_from_columns({"t": TIMES, "host": ["a", "b"], "cpu": [1, 2]})], "timeseries-long"),
-        ([frame_from_columns({"t": [FIRST, FIRST], "host": ["a", "b"], "cpu": [1, 2]})], "timeseries-long"),
-        ([frame_from_columns({"cpu": [1]})], "numeric-wide"),
-        ([frame_from_columns({"cpu": [1], "load": [0.5]})], "numeric-wide"),
-        ([frame_from_columns({"up": [True]})], "numeric-multi"),
-        ([frame_from_columns({"cpu": [1]}), frame_from_columns({"load": [1]})], "numeric-multi"),
-        ([frame_from_columns({"host": ["a", "b"], "cpu": [1, 2], "load": [3, 4]})], "numeric-long"),
+        ([frame_from({"t": TIMES, "host": ["a", "b"], "cpu": [1, 2]})], "timeseries-long"),
+        ([frame_from({"t": [FIRST, FIRST], "host": ["a", "b"], "cpu": [1, 2]})], "timeseries-long"),
+        ([frame_from({"cpu": [1]})], "numeric-wide"),
+        ([frame_from({"cpu": [1], "load": [0.5]})], "numeric-wide"),
+        ([frame_from({"up": [True]})], "numeric-multi"),
+        ([frame_from({"cpu": [1]}), frame_from({"load": [1]})], "numeric-multi"),
+        ([frame_from({"host": ["a", "b"], "cpu": [1, 2], "load": [3, 4]})], "numeric-long"),
     ],
 )
 def test_frames_get_the_type_that_fits_them(frames: list[Frame], kind: str) -> None:
@@ -69,14 +68,14 @@ def test_frames_get_the_type_that_fits_them(frames: list[Frame], kind: str) -> N
         [series(cpu(), Field("up", FieldType.BOOL, np.ones(2, np.bool_)))],
         [series(cpu(), Field("state", FieldType.ENUM, np.zeros(2, np.uint16)))],
         [series(cpu(), Field("about", FieldType.JSON, text_array(["{}", "{}"])))],
-        [frame_from_columns({"t": TIMES, "line": ["a", "b"]})],
-        [frame_from_columns({"t": TIMES, "host": ["a", "b"], "up": [True, True], "cpu": [1, 2]})],
-        [frame_from_columns({"t": TIMES, "end": TIMES, "host": ["a", "b"], "cpu": [1, 2]})],
-        [frame_from_columns({"cpu": [1, 2]})],
-        [frame_from_columns({"cpu": [1], "up": [True]})],
-        [frame_from_columns({"host": ["a", "a"], "cpu": [1, 2]})],
-        [frame_from_columns({"host": ["a"]})],
-        [frame_from_columns({"host": list(map(str, range(10_001))), "cpu": range(10_001)})],
+        [frame_from({"t": TIMES, "line": ["a", "b"]})],
+        [frame_from({"t": TIMES, "host": ["a", "b"], "up": [True, True], "cpu": [1, 2]})],
+        [frame_from({"t": TIMES, "end": TIMES, "host": ["a", "b"], "cpu": [1, 2]})],
+        [frame_from({"cpu": [1, 2]})],
+        [frame_from({"cpu": [1], "up": [True]})],
+        [frame_from({"host": ["a", "a"], "cpu": [1, 2]})],
+        [frame_from({"host": ["a"]})],
+        [frame_from({"host": list(map(str, range(10_001))), "cpu": range(10_001)})],
     ],
 )
 def test_frames_that_could_be_something_else_stay_as_they_are(frames: list[Frame]) -> None:
@@ -129,7 +128,7 @@ def test_a_typed_time_series_without_a_time_in_some_row_is_refused() -> None:
 
 
 def test_further_times_and_those_of_other_types_may_be_missing() -> None:
-    frame = frame_from_columns({"a": TIMES, "b": [FIRST, None], "x": [1, 2]})
+    frame = frame_from({"a": TIMES, "b": [FIRST, None], "x": [1, 2]})
     (answer,) = typed([Frame(frame.fields, meta={"type": "timeseries-wide"})])
     assert [field.nullable for field in answer.fields] == [False, True, False]
     (answer,) = typed([Frame(frame.fields[1:], meta={"type": "table"})])

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graftage.data.arrow.reader import read_arrow
-from graftage.data.columns import frame_from_columns
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.frame_json import read_frame_json, write_frame_json
+from graftage.data.intake import frame_from
 from graftage.errors import WireError
 from support.frames import frames, text_array
 
@@ -95,7 +95,7 @@ def test_what_is_empty_is_left_out_and_what_is_absent_too() -> None:
 
 
 def test_a_part_can_stand_alone() -> None:
-    frame = frame_from_columns({"x": [1]})
+    frame = frame_from({"x": [1]})
     schema, data = text_of(frame, data=False), text_of(frame, schema=False)
     assert list(json.loads(schema)) == ["schema"]
     assert data == '{"data":{"values":[[1]]}}'

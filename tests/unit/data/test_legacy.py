@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from graftage.data.columns import field_from_values, frame_from_columns
+from graftage.data.columns import field_from_values
 from graftage.data.frame import Field, FieldType, Frame
-from graftage.data.legacy import frame_to_legacy, series_to_frame, table_to_frame
+from graftage.data.intake import frame_from
+from graftage.data.legacy import frame_to_legacy, series_to_frame
 from graftage.data.series import Series
-from graftage.data.table import Table
 
 TIMES = [datetime(1970, 1, 1, 0, 0, second, 500_999, tzinfo=UTC) for second in (1, 2, 3)]
 BEFORE_1970 = np.array([-1], "datetime64[ns]")
@@ -22,7 +22,7 @@ def points(series: Series) -> list[tuple[int, float]]:
 
 
 def test_a_wide_frame_is_a_series_for_each_value_field() -> None:
-    frame = frame_from_columns({"time": TIMES, "cpu": [1, None, 3], "load": [0.5, float("nan"), 1.5]})
+    frame = frame_from({"time": TIMES, "cpu": [1, None, 3], "load": [0.5, float("nan"), 1.5]})
     (cpu, load), tables = frame_to_legacy(frame)
     assert not tables
     assert (cpu.name, points(cpu)) == ("cpu", [(1500, 1.0), (3500, 3.0)])
@@ -49,22 +49,20 @@ def test_a_series_is_named_as_classic_alerting_names_it(
 
 
 def test_a_point_without_a_time_is_left_out_and_times_round_down() -> None:
-    (series,), _ = frame_to_legacy(frame_from_columns({"t": [None, *TIMES[:1]], "cpu": [1.5, 2.5]}))
+    (series,), _ = frame_to_legacy(frame_from({"t": [None, *TIMES[:1]], "cpu": [1.5, 2.5]}))
     assert points(series) == [(1500, 2.5)]
-    (series,), _ = frame_to_legacy(frame_from_columns({"t": BEFORE_1970, "cpu": [1]}))
+    (series,), _ = frame_to_legacy(frame_from({"t": BEFORE_1970, "cpu": [1]}))
     assert points(series) == [(-1, 1.0)]
 
 
 def test_no_rows_are_series_without_points_and_no_fields_are_nothing() -> None:
-    (series,), _ = frame_to_legacy(
-        frame_from_columns({"t": np.zeros(0, "datetime64[s]"), "cpu": np.zeros(0)})
-    )
+    (series,), _ = frame_to_legacy(frame_from({"t": np.zeros(0, "datetime64[s]"), "cpu": np.zeros(0)}))
     assert (series.name, len(series)) == ("cpu", 0)
     assert frame_to_legacy(Frame()) == ((), ())
 
 
 def test_a_typed_time_series_may_have_texts_beside_its_values() -> None:
-    frame = frame_from_columns({"time": TIMES, "up": [True, False, True], "note": ["a", "b", "c"]})
+    frame = frame_from({"time": TIMES, "up": [True, False, True], "note": ["a", "b", "c"]})
     typed = Frame(frame.fields, meta={"type": "timeseries-multi"})
     (series,), tables = frame_to_legacy(typed)
     assert not tables
@@ -73,7 +71,7 @@ def test_a_typed_time_series_may_have_texts_beside_its_values() -> None:
 
 
 def test_everything_else_is_a_table() -> None:
-    frame = frame_from_columns(
+    frame = frame_from(
         {
             "when": [TIMES[0], None],
             "host": ["a", None],
@@ -92,7 +90,7 @@ def test_everything_else_is_a_table() -> None:
 
 
 def test_infinities_are_gaps_in_a_series() -> None:
-    (series,), _ = frame_to_legacy(frame_from_columns({"time": TIMES, "cpu": [1, float("inf"), -np.inf]}))
+    (series,), _ = frame_to_legacy(frame_from({"time": TIMES, "cpu": [1, float("inf"), -np.inf]}))
     assert points(series)[0] == (1500, 1.0)
     assert np.isnan(series.values[1:]).all()
 
@@ -116,7 +114,7 @@ def test_a_long_time_series_is_a_table_unless_its_type_says_what_it_is() -> None
         "time": [TIMES[1], TIMES[0], TIMES[0], None],
         "host": ["a", "a", "b", "c"],
     }
-    frame = frame_from_columns(columns)
+    frame = frame_from(columns)
     assert frame_to_legacy(frame)[1]
     series, tables = frame_to_legacy(Frame(frame.fields, meta={"type": "timeseries-long"}))
     assert not tables
@@ -129,9 +127,7 @@ def test_a_long_time_series_is_a_table_unless_its_type_says_what_it_is() -> None
 
 
 def test_a_column_of_times_keeps_a_name_that_says_so() -> None:
-    _, (table,) = frame_to_legacy(
-        frame_from_columns({"start": TIMES, "Date": TIMES, "host": ["a", "b", "c"]})
-    )
+    _, (table,) = frame_to_legacy(frame_from({"start": TIMES, "Date": TIMES, "host": ["a", "b", "c"]}))
     assert table.columns == ("start", "Date", "host")
 
 
@@ -152,39 +148,3 @@ def test_a_series_is_a_frame_and_comes_back() -> None:
 def test_a_series_beyond_the_years_of_nanoseconds_is_no_frame() -> None:
     with pytest.raises(ValueError, match="'cpu' has times beyond"):
         series_to_frame(Series("cpu", np.array([2**60]), np.zeros(1)))
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind", "values"),
-    [
-        ([1, None], FieldType.INT64, [1]),
-        ([1, 2.5], FieldType.FLOAT64, [1.0, 2.5]),
-        ([True, False], FieldType.BOOL, [True, False]),
-        (["a", None], FieldType.STRING, ["a"]),
-        ([b"hello"], FieldType.STRING, ["aGVsbG8="]),
-        ([1, "a", True, 0.5], FieldType.STRING, ["1", "a", "true", "0.5"]),
-        ([None], FieldType.STRING, []),
-    ],
-)
-def test_the_cells_of_a_column_decide_its_type(
-    cells: list[object], kind: FieldType, values: list[object]
-) -> None:
-    (field,) = table_to_frame(Table.of(["x"], [[cell] for cell in cells])).fields
-    assert field.type is kind
-    assert field.values[field.present()].tolist() == values
-
-
-def test_numbers_under_a_column_of_times_are_milliseconds() -> None:
-    frame = table_to_frame(Table.of(["Time", "date"], [[1500, "soon"], [None, "late"]]))
-    assert [field.type for field in frame.fields] == [FieldType.TIME, FieldType.STRING]
-    assert frame.fields[0].values[0] == np.datetime64("1970-01-01T00:00:01.5")
-    assert frame.fields[0].present().tolist() == [True, False]
-    (far,) = table_to_frame(Table.of(["time"], [[2**60]])).fields
-    assert far.type is FieldType.INT64, "beyond the years of nanoseconds it stays a number"
-
-
-def test_rows_of_different_lengths_leave_cells_missing() -> None:
-    frame = table_to_frame(Table.of(["a"], [[1], [], [2, 3]]))
-    assert [field.name for field in frame.fields] == ["a", ""]
-    assert [field.present().tolist() for field in frame.fields] == [[True, False, True], [False, False, True]]
-    assert frame.fields[1].values.tolist() == [0, 0, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ from graftage.protocol.v1.request import decode_request
 from graftage.protocol.v1.response import encode_response
 from graftage.protocol.v2 import admission, data, diagnostics, resource, stream
 from graftage.protocol.v2.error_source import error_details
+from support.responsive import pauses
 
 CONTEXT = context_of(DataSourceSettings(1, 2, "ds", "test-plugin"))
 QUERIES = QueryRequest(TimeRange(0, 1), CONTEXT, (Query("A", time_range=None),))
@@ -424,3 +426,14 @@ async def test_a_call_carries_the_metadata_it_is_given(plugin: Plugin, tmp_path:
     async with asking(plugin, tmp_path) as client:
         await client.query(QUERIES, timeout=5, metadata=(("x-test", "1"),))
     assert got == ["1"]
+
+
+async def test_an_answer_of_many_results_holds_up_nobody_else(plugin: Plugin, tmp_path: Path) -> None:
+    answer = data.encode_query_response(Result(str(number), arrow=()) for number in range(50_000))
+    began = time.perf_counter()
+    results = data.decode_query_response(answer)
+    reading = time.perf_counter() - began
+    plugin.answers(rpc.QUERY_DATA, answer)
+    async with asking(plugin, tmp_path) as client, pauses() as measured:
+        assert await client.query(QUERIES, timeout=30) == results
+    assert measured.longest < reading / 2

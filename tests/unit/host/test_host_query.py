@@ -159,6 +159,17 @@ async def test_what_a_plugin_of_version_1_answers_arrives_as_frames(tmp_path: Pa
     assert frame.fields[1].values.tolist() == [1.5]
 
 
+async def test_points_that_no_frame_can_hold_are_the_error_of_their_query(tmp_path: Path) -> None:
+    far = Series("far", np.array([2**60]), np.array([1.5]))
+    async with connected(tmp_path) as pair:
+        pair.others.answer = lambda: (Result("B", series=(far,)), *ARROW)
+        with pair.service.on_behalf(pair.broker, CONTEXT) as metadata:
+            host = pair.host(metadata)
+            assert len(await host.query("u2", "A")) == 1
+            with pytest.raises(HostQueryFailed, match=r"answered query 'B' with an error: .* series 'far'"):
+                await host.query("u2", "B")
+
+
 async def test_a_token_lives_as_long_as_its_call(tmp_path: Path) -> None:
     async with connected(tmp_path) as pair:
         with pair.service.on_behalf(pair.broker, CONTEXT) as metadata:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graftage.data.columns import frame_from_columns
 from graftage.data.frame import FieldType, Frame
+from graftage.data.intake import frame_from
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import PluginFault
@@ -27,7 +27,7 @@ class ArrowTable:
     """Hands itself over as libraries of data frames do."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return frame_from_columns(RAIN).__arrow_c_stream__(requested_schema)
+        return frame_from(RAIN).__arrow_c_stream__(requested_schema)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ class ArrowTable:
         (ROWS, [Frame]),
         ([RAIN, RAIN], [Frame, Frame]),
         ([{"rain": np.array([1.0])}], [Frame]),
-        (frame_from_columns(RAIN), [Frame]),
+        (frame_from(RAIN), [Frame]),
         (ArrowTable(), [Frame]),
         ([ArrowTable(), RAIN], [Frame, Frame]),
         (np.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]), [Frame]),
-        ([frame_from_columns(RAIN), SERIES, TABLE], [Frame, Series, Table]),
+        ([frame_from(RAIN), SERIES, TABLE], [Frame, Series, Table]),
         ((SERIES, SERIES), [Series, Series]),
         (SERIES, [Series]),
         (TABLE, [Table]),
@@ -121,7 +121,7 @@ def test_a_response_has_a_status_and_its_error_a_source(response: Response, stat
 
 
 def test_meta_by_grafanas_names_counts_for_frames_that_do_not_say_it() -> None:
-    own = frame_from_columns(RAIN)
+    own = frame_from(RAIN)
     other = Frame(own.fields, meta={"executedQueryString": "mine"})
 
     frames = answer_of(Response([own, other], meta={"executedQueryString": "all", "x": 1})).frames()

@@ -12,8 +12,8 @@ import pytest
 
 from graftage.backend.query import Chunk, FrameFormat
 from graftage.data.arrow.reader import read_arrow
-from graftage.data.columns import frame_from_columns
 from graftage.data.frame import Field, FieldType, Frame
+from graftage.data.intake import frame_from
 from graftage.data.series import Series
 from graftage.errors import PluginFault
 from graftage.sdk.delivery import OneResult, Pieces, writing
@@ -64,7 +64,7 @@ def test_frames_carry_their_ref_id_and_a_type_where_their_shape_has_one() -> Non
 
 
 def test_a_ref_id_of_the_authors_stays() -> None:
-    frame = frame_from_columns({"n": [1]}, ref_id="mine")
+    frame = frame_from({"n": [1]}, ref_id="mine")
 
     assert [one.ref_id for one in sent([frame, {"n": [1]}])] == ["mine", "A"]
 
@@ -145,7 +145,7 @@ def test_pieces_with_and_without_gaps_join() -> None:
 
 def test_labels_tell_frames_apart() -> None:
     def piece(city: str, value: float) -> Frame:
-        time, rain = frame_from_columns({"time": [START], "rain": [value]}).fields
+        time, rain = frame_from({"time": [START], "rain": [value]}).fields
         return Frame((time, Field("rain", rain.type, rain.values, labels={"city": city})))
 
     frames = gathered(piece("Köln", 1), piece("Bonn", 2), piece("Köln", 3))

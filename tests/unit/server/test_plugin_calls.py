@@ -119,6 +119,12 @@ async def get(plugin: Plugin, path: str, **options: object) -> httpx.Response:
             '{"details":{"a":{"c":12345678901234567000,"d":1.5},"z":"x"},"message":"m","status":"OK"}',
         ),
         (HealthReport(1, "m", b"null"), 200, 200, '{"details":null,"message":"m","status":"OK"}'),
+        (
+            HealthReport(1, "m", b'{"\xff":"\\ud800"}'),
+            200,
+            200,
+            '{"details":{"\ufffd":"\ufffd"},"message":"m","status":"OK"}',
+        ),
     ],
 )
 async def test_health_is_what_the_plugin_says(
@@ -132,7 +138,21 @@ async def test_health_is_what_the_plugin_says(
     assert old.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("details", [b"[1]", b"{", b"7", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "details",
+    [
+        b"[1]",
+        b"{",
+        b"7",
+        b"[" * 100_000,
+        b'{"a":%b}' % (b"[" * 500 + b"]" * 500),
+        b'{"a":NaN}',
+        b'{"a":1e999}',
+        b'{"a":%b}' % (b"9" * 400),
+        b'{"a":"%b"}' % (b" " * plugin_health.DETAILS_LIMIT),
+    ],
+    ids=["array", "cut short", "number", "never closed", "deep", "NaN", "infinite", "too large", "too long"],
+)
 async def test_details_that_are_no_object_are_the_plugins_fault(details: bytes) -> None:
     answer = await get(Plugin(HealthReport(1, "", details)), "/api/datasources/1/health")
     assert answer.status_code == 500
@@ -321,12 +341,15 @@ async def test_an_answer_without_a_type_is_json(path: str, status: int, kind: st
         (999, 500, b"text"),
     ],
 )
-async def test_every_status_of_a_plugin_ends_in_a_whole_answer(said: int, status: int, body: bytes) -> None:
+async def test_every_status_of_a_plugin_ends_in_a_whole_answer(
+    said: int, status: int, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     plugin = Plugin(parts=(ResourcePart(said, {}, b"te"), ResourcePart(body=b"xt")))
     async with serving(app_of(plugin)) as address, httpx.AsyncClient() as http:
         for _ in range(2):  # over one connection
             answer = await http.get(f"http://{address}/api/datasources/1/resources/x")
             assert (answer.status_code, answer.content) == (status, body)
+    assert caplog.messages == [], "nothing broke where the client cannot see it"
 
 
 async def test_headers_that_http_does_not_allow_do_not_break_an_answer() -> None:

@@ -4,8 +4,10 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -17,17 +19,19 @@ from graftage.backend.context import DataSourceSettings
 from graftage.backend.query import QueryRequest, Result
 from graftage.backend.secrets import Secrets
 from graftage.data.arrow.writer import write_arrow
-from graftage.data.columns import frame_from_columns
 from graftage.data.frame import Frame
+from graftage.data.intake import frame_from
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import CallFailed, NotFound, PluginTimeout
 from graftage.query.execute import CALL_FAILED
+from graftage.query.frames_json import encode_frames_answer, frames_result
 from graftage.query.tsdb_json import encode_answer
 from graftage.server.caller import caller
 from graftage.server.long_answer import SMALL_ANSWER
 from graftage.server.routes import query
 from support.in_memory import app_with, client_of
+from support.responsive import pauses
 from support.serving import serving
 from support.sources import Sources
 
@@ -164,8 +168,12 @@ async def test_a_long_answer_goes_out_in_parts_of_a_known_length(result: Result)
     expected = encode_answer({"A": result}, message=result.error)
     sent: list[Message] = []
 
+    received = iter([{"type": "http.request", "body": json.dumps(BODY).encode()}])
+
     async def receive() -> Message:
-        return {"type": "http.request", "body": json.dumps(BODY).encode()}
+        for message in received:
+            return message
+        return await asyncio.Future()  # the client stays
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -257,7 +265,7 @@ async def ask_frames(*results: Result, path: str = "/api/ds/query", body: object
 
 
 def frame(**fields: object) -> Frame:
-    return frame_from_columns(fields, name="cpu")
+    return frame_from(fields, name="cpu")
 
 
 CPU = frame(time=np.array([1, 2], "datetime64[s]"), value=[1.5, None])
@@ -322,6 +330,24 @@ async def test_queries_by_id_are_answered_with_the_files_just_as_they_came() -> 
             '{"results":{"A":{"refId":"A","meta":{"a":1},"series":null,"tables":null,"dataframes":["%s"]}}}'
         )
         assert response.text == expected % b64encode(file).decode() + end
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result("A", arrow=(write_arrow(frame(**{f"f{number}": np.empty(0) for number in range(5000)})),)),
+        Result("A", arrow=(write_arrow(replace(CPU, meta={"custom": [{}] * 100_000})),)),
+    ],
+    ids=["many fields without rows", "much metadata"],
+)
+async def test_what_takes_long_to_write_holds_up_nobody_else(result: Result) -> None:
+    began = perf_counter()
+    written = encode_frames_answer([frames_result(result)])
+    writing = perf_counter() - began
+    async with pauses() as measured:
+        response = await ask_frames(result)
+    assert response.content == b"".join(written)
+    assert measured.longest < writing / 2
 
 
 async def test_a_long_answer_of_frames_is_whole() -> None:

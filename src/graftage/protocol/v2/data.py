@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from graftage.protocol.pb import backend_v2_pb2 as messages
 
 ARROW = 0  # DataFrameFormat, as the numbers of `FrameFormat`
-# In one answer. Each is an object of hundreds of bytes, and as little as seven on the wire: without a limit a
-# small lie would take all of the host's memory.
+# In one answer, repeated ones included. Each is an object of hundreds of bytes, and as little as two on the
+# wire: without a limit a small lie would take all of the host's memory, or minutes to be read.
 MOST_RESULTS = 250_000
 
 
@@ -91,12 +91,14 @@ def decode_query_response(data: bytes) -> tuple[Result, ...]:
     if the bytes are none, or of too many results.
     """
     by_ref_id: dict[str, Result] = {}
+    count = 0
     for number, wire_type, start, end in read_fields(data, 0, len(data)):
         if number == 1 and wire_type == LENGTH:
+            count += 1
+            if count > MOST_RESULTS:
+                raise WireError(f"more than {MOST_RESULTS:,} results in one answer")
             result = _read_entry(data, start, end)
             by_ref_id[result.ref_id] = result
-            if len(by_ref_id) > MOST_RESULTS:
-                raise WireError(f"more than {MOST_RESULTS:,} results in one answer")
     return tuple(by_ref_id[ref_id] for ref_id in sorted(by_ref_id))
 
 

@@ -9,7 +9,7 @@ same files.
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from graftage.backend.context import PluginContext, User
 from graftage.backend.health import HealthReport, HealthRequest, HealthStatus
+from graftage.data.canonical_json import Number, read_json
 from graftage.data.go_json import write_ordered
 from graftage.errors import GraftageError, NotFound, NotImplementedByPlugin, PluginNotRunning
 from graftage.server.answers import Refused, json_answer, message_answer
@@ -36,6 +37,11 @@ _ABSENT: Final[Mapping[Missing, tuple[int, str]]] = {
 _ABSENT_BY_UID: Final = {**_ABSENT, Missing.SOURCE: (404, "Data source not found")}
 _NOT_WELL: Final = 503
 _NOT_WELL_BY_UID: Final = 400  # proxies and clients repeat a call that was answered with 503
+
+# Bytes of JSON, which may take a hundred times as much memory while it is read and written anew.
+DETAILS_LIMIT: Final = 1024 * 1024
+# So much is read and written in a millisecond or two.
+_SMALL_DETAILS: Final = 4 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -68,10 +74,14 @@ def routes(
             except NotImplementedByPlugin as error:
                 if by_uid or error.version == 1:
                     raise NotFound("Not found") from error
-                return _shown(HealthReport(HealthStatus.UNKNOWN, "Health check not implemented"), _NOT_WELL)
+                report = HealthReport(HealthStatus.UNKNOWN, "Health check not implemented")
+                return _shown(report, found, _NOT_WELL)
             except GraftageError as error:
                 raise _failure(error, found, "Plugin health check failed") from error
-            return _shown(report, _NOT_WELL_BY_UID if by_uid else _NOT_WELL)
+            not_well = _NOT_WELL_BY_UID if by_uid else _NOT_WELL
+            if len(report.details_json) <= _SMALL_DETAILS:
+                return _shown(report, found, not_well)
+            return await asyncio.to_thread(_shown, report, found, not_well)
 
         return check
 
@@ -101,28 +111,39 @@ def routes(
     ]
 
 
-def _shown(report: HealthReport, not_well: int) -> Response:
+def _shown(report: HealthReport, callee: Callee, not_well: int) -> Response:
     """The keys in their order; numbers of the details as doubles. not_well: the status of all but OK."""
-    body: dict[str, object] = {}
-    if report.details_json:
-        try:
-            details = json.loads(report.details_json, parse_int=float)
-        except (ValueError, RecursionError):
-            details = ()
-        if details is not None and not isinstance(details, dict):
-            return message_answer("Failed to unmarshal detailed response from backend plugin", 500)
-        body["details"] = _sorted(details)
     status = HealthStatus(report.status)
-    body |= {"message": report.message, "status": status.name}
-    return json_answer(write_ordered(body), 200 if status is HealthStatus.OK else not_well)
+    body: dict[str, object] = {}
+    try:
+        if report.details_json:
+            body["details"] = _read_details(report.details_json)
+        text = write_ordered(body | {"message": report.message, "status": status.name})
+    except (ValueError, RecursionError) as error:
+        _log.warning("plugin %s: the details of its health are not shown: %s", callee.plugin_id, error)
+        return message_answer("Failed to unmarshal detailed response from backend plugin", 500)
+    return json_answer(text, 200 if status is HealthStatus.OK else not_well)
 
 
-def _sorted(value: object) -> object:
+def _read_details(text: bytes) -> object:
+    """An object, or None. Raises ValueError for anything else, and for what is too large to be of use."""
+    if len(text) > DETAILS_LIMIT:
+        raise ValueError(f"expected at most {DETAILS_LIMIT:,} bytes, got {len(text):,}")
+    details = _as_doubles(read_json(text))
+    if details is not None and not isinstance(details, dict):
+        raise ValueError(f"expected a JSON object, got {type(details).__name__}")
+    return details
+
+
+def _as_doubles(value: object) -> object:
+    """The value with its keys sorted, and each number as Go reads it."""
     match value:
+        case Number():
+            return float(value)
         case dict():
-            return {key: _sorted(value[key]) for key in sorted(value)}
+            return {key: _as_doubles(value[key]) for key in sorted(value)}
         case list():
-            return [_sorted(element) for element in value]
+            return [_as_doubles(element) for element in value]
         case _:
             return value
 

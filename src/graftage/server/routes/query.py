@@ -25,8 +25,9 @@ from graftage.server.routing import Route
 
 METRIC_REQUEST: Final = Model("dtos.MetricRequest", text("from"), text("to"), items("queries"), flag("debug"))
 
-# Arrow files of so many bytes are read, and written as JSON, in a millisecond or two.
-_SMALL_FRAMES: Final = 8 * SMALL_ANSWER
+# What takes as long as so many values, to be read and written.
+_RESULT_WEIGHT: Final = 50
+_FIELD_WEIGHT: Final = 10
 
 
 class Plan(Protocol):
@@ -90,20 +91,21 @@ async def _shown_as_series(answer: Answer, *, end: bytes = b"") -> Response:
 
 
 async def _shown_as_frames(answer: Answer) -> Response:
-    results = await _read_frames(list(answer.results.values()))
+    weight = _weight(answer.results)
+    results = await _read_frames(list(answer.results.values()), weight)
     status, message = answer.status, answer.message
     if status == 200 and (errors := {one.ref_id: one.error for one in results if one.error}):
         status, message = 400, errors[min(errors)]  # of frames that cannot be read
-    rows = sum(1 + len(frame) * len(frame.fields) for result in results for frame in result.frames)
+    values = sum(
+        (_FIELD_WEIGHT + len(frame)) * len(frame.fields) for result in results for frame in result.frames
+    )
     return await written_answer(
-        lambda: encode_frames_answer(results, message=message),
-        weight=rows + sum(len(result.error) for result in results),
-        status=status,
+        lambda: encode_frames_answer(results, message=message), weight=weight + values, status=status
     )
 
 
-async def _read_frames(results: Sequence[Result]) -> list[FramesResult]:
-    if sum(len(file) for result in results for file in result.arrow or ()) <= _SMALL_FRAMES:
+async def _read_frames(results: Sequence[Result], weight: int) -> list[FramesResult]:
+    if weight <= SMALL_ANSWER:
         return list(map(frames_result, results))
     return await asyncio.to_thread(lambda: list(map(frames_result, results)))
 
@@ -111,7 +113,7 @@ async def _read_frames(results: Sequence[Result]) -> list[FramesResult]:
 def _weight(results: Mapping[str, Result]) -> int:
     """How long writing an answer takes: values, rows, names and characters count as one each."""
     return sum(
-        1
+        _RESULT_WEIGHT
         + len(result.error)
         + len(result.meta_json)
         + sum(
@@ -119,7 +121,7 @@ def _weight(results: Mapping[str, Result]) -> int:
         )
         + sum(len(table) + len(table.kinds) + _length(table.columns) for table in result.tables)
         + sum(_length(table.texts) + _length(table.blobs) for table in result.tables)
-        + _length(result.arrow or ()) // 8  # they only have to be put in base64
+        + _length(result.arrow or ()) // 8  # put in base64, or mostly numbers of eight bytes
         for result in results.values()
     )
 

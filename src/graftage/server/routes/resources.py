@@ -7,7 +7,7 @@ Source: grafana 7.5, pkg/api/datasources.go (`CallDatasourceResource`) and pkg/a
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final, Protocol
 
@@ -53,7 +53,7 @@ class Plugins(Protocol):
 
     def call_resource(
         self, plugin_id: str, request: ResourceRequest, *, timeout: float
-    ) -> AsyncIterator[ResourcePart]: ...
+    ) -> AsyncGenerator[ResourcePart, None]: ...
 
 
 def routes(
@@ -105,7 +105,7 @@ async def _asked(request: Request, callee: Callee) -> ResourceRequest:
 class _Answer(Response):
     """An answer that is sent while the plugin makes it, each part as soon as it comes."""
 
-    def __init__(self, parts: AsyncIterator[ResourcePart], plugin_id: str, *, sandboxed: bool) -> None:
+    def __init__(self, parts: AsyncGenerator[ResourcePart, None], plugin_id: str, *, sandboxed: bool) -> None:
         super().__init__()
         self._parts = parts
         self._plugin_id = plugin_id
@@ -115,7 +115,7 @@ class _Answer(Response):
         status = 0  # until the first part is there
         try:
             with WhileConnected(receive):
-                async with aclosing(self._parts) as parts:  # type: ignore[type-var]  # an async generator
+                async with aclosing(self._parts) as parts:
                     async for part in parts:
                         if not status:
                             status = _status(part.code)

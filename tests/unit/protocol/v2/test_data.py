@@ -123,8 +123,9 @@ def test_results_come_in_the_order_of_their_ref_ids() -> None:
     assert [result.ref_id for result in decode_query_response(message)] == ["A", "B", "C"]
 
 
-def test_an_answer_of_too_many_results_is_refused() -> None:
-    entries = b"".join(b"\x0a\x08\x0a\x06%06d" % number for number in range(MOST_RESULTS + 1))
+@pytest.mark.parametrize("entry", [b"\x0a\x08\x0a\x06%06d", b"\x0a\x00"], ids=["distinct", "repeated"])
+def test_an_answer_of_too_many_results_is_refused(entry: bytes) -> None:
+    entries = b"".join(entry % number if b"%" in entry else entry for number in range(MOST_RESULTS + 1))
     with pytest.raises(WireError, match="more than 250,000 results"):
         decode_query_response(entries)
 
