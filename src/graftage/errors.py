@@ -9,7 +9,8 @@ from __future__ import annotations
 class GraftageError(Exception):
     """Base of every error that is meant to be read by a person.
 
-    message_id: Grafana's name for it, by which clients of version 9 and later tell errors apart; mostly empty.
+    message_id: Grafana's name for it, by which clients of version 9 and later tell errors apart; mostly
+    empty.
     """
 
     def __init__(self, message: str = "", *, message_id: str = "") -> None:

@@ -99,8 +99,8 @@ class RequestContext:
     user: None when nobody asked, as for alert rules, and in version 1. config: Grafana's settings for
     plugins. grafana_version: such as `11.2.0`; None before Grafana 10.2, which does not say. plugin_config:
     what the operator set for this plugin in grafana.ini, by key in any case. tenant: which of several tenants
-    asks. headers: what came along with the call. frames_of_grafana_7: does this host know only the types of data that Grafana 7 knew? host: through
-    which other data sources can be asked.
+    asks. headers: what came along with the call. frames_of_grafana_7: does this host know only the types of
+    data that Grafana 7 knew? host: through which other data sources can be asked.
     """
 
     org_id: int = 0
