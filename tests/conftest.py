@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,13 @@ def processes_heed_signals() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder for sockets, whose paths may have 107 bytes: that of `tmp_path` can be too long for them."""
+    with tempfile.TemporaryDirectory(prefix="graftage-") as folder:
+        yield Path(folder)
 
 
 @pytest.hookimpl(trylast=True)

@@ -10,6 +10,7 @@ To build all of them takes minutes the first time, so it begins behind the other
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -93,11 +94,18 @@ def _begun(name: str) -> Future[Path]:
 
 def _build(name: str) -> Path:
     folder = BUILD / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run in several processes; one of them builds
+        _make(name, folder)
+    return folder
+
+
+def _make(name: str, folder: Path) -> None:
     stamp = folder / "sources"
     digest = _digest()
     if stamp.is_file() and stamp.read_text() == digest:
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
+        return
     modules, programs = BUILDS[name]
     # Behind the tests that run meanwhile, some of which watch a clock.
     command = ["nice", "go", "build", *NO_DEBUGGING, f"-modfile={modules}", "-o", f"{folder}/"]
@@ -110,7 +118,6 @@ def _build(name: str) -> Path:
     )
     assert built.returncode == 0, f"go build of the {name} programs failed:\n{built.stderr}"
     stamp.write_text(digest)
-    return folder
 
 
 def _digest() -> str:

@@ -51,13 +51,14 @@ def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], clien
     received: names in lower case. cookies: the names of those that go on. client: the caller's address.
     """
     received = list(received)
-    named = {
+    left_out = _NOT_FORWARDED | {
         part.strip().lower() for name, value in received if name == "connection" for part in value.split(",")
     }
-    headers: dict[str, tuple[str, ...]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in received:
-        if name not in _NOT_FORWARDED | named:
-            headers[canonical(name)] = (*headers.get(canonical(name), ()), value)
+        if name not in left_out:
+            values.setdefault(canonical(name), []).append(value)
+    headers = {name: tuple(several) for name, several in values.items()}
     if kept := kept_cookies(received, cookies):
         headers["Cookie"] = (kept,)
     before = [value for name, value in received if name == "x-forwarded-for"]

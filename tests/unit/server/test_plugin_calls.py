@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from graftage.errors import CallFailed, GraftageError, NotImplementedByPlugin, P
 from graftage.host.discovery import InstalledPlugin
 from graftage.host.plugin_json import parse_plugin_json
 from graftage.server.callee import Callees
+from graftage.server.resource_forwarding import plugin_headers
 from graftage.server.routes import plugin_health, resources
 from graftage.store.data_sources import DataSource
 from support.in_memory import app_with, client_of
@@ -264,6 +266,21 @@ async def test_a_plugin_sees_headers_but_not_who_called_through_whom() -> None:
         "X-Custom": ("a", "b"),
         "X-Forwarded-For": ("10.0.0.1, 127.0.0.1",),
     }
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        [("x-same", "v")] * 40_000,
+        [("connection", ",".join(f"y{n}" for n in range(20_000))), *((f"x-{n}", "v") for n in range(20_000))],
+    ],
+    ids=["one header again and again", "many headers named by another"],
+)
+def test_a_head_full_of_headers_is_read_in_no_time(received: list[tuple[str, str]]) -> None:
+    began = perf_counter()
+    headers = plugin_headers(received, cookies=frozenset(), client="")
+    assert perf_counter() - began < 1
+    assert sum(map(len, headers.values())) == len([name for name, _ in received if name != "connection"])
 
 
 async def test_a_call_names_the_user_the_data_source_and_its_secrets() -> None:

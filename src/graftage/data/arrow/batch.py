@@ -5,7 +5,7 @@ Source: apache/arrow, format/Message.fbs, and "Arrow Columnar Format", buffer la
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,9 +43,16 @@ def read_batch(
         )
     buffers = _buffers(header, body, allowance)
     views = iter(count for (count,) in header.structs(BatchSlot.VARIADIC_COUNTS, INT64))
+    # A bit of a bitmap becomes a byte here, and six in JSON; and bitmaps can unpack from next to nothing.
+    spend = allowance.take if header.table(BatchSlot.COMPRESSION) is not None else _nothing
     return tuple(
-        _read_column(column, node, rows, buffers, views) for column, node in zip(columns, nodes, strict=True)
+        _read_column(column, node, rows, buffers, views, spend)
+        for column, node in zip(columns, nodes, strict=True)
     )
+
+
+def _nothing(_: int) -> None:
+    """Buffers that are not compressed take room in the file, which limits them."""
 
 
 def _buffers(header: Table, body: memoryview, allowance: Allowance) -> Iterator[memoryview]:
@@ -71,11 +78,13 @@ def _read_column(
     rows: int,
     buffers: Iterator[memoryview],
     views: Iterator[int],
+    spend: Callable[[int], None],
 ) -> Values:
     length, nulls = node
     if length != rows:
         raise _damaged(column, f"it has {length} values in a batch of {rows} rows")
     try:
+        spend(rows)
         bitmap = next(buffers)
         valid = _bits(bitmap, rows) if nulls and len(bitmap) else None
         values = _read_values(column, rows, buffers, views)

@@ -377,6 +377,14 @@ def test_what_all_batches_of_a_file_unpack_to_is_limited(codec: str) -> None:
         read_arrow(compressed(table, codec, batches=6))
 
 
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_bits_that_unpack_to_more_bytes_than_are_allowed_are_refused(codec: str) -> None:
+    table = pa.table({"x": np.zeros(40_000_000, np.bool_)})  # 5 MB of bits
+    assert len(read_arrow(compressed(table, codec))) == len(table)
+    with pytest.raises(WireError, match="field 'x': a compressed buffer claims 40000000 bytes where at most"):
+        read_arrow(compressed(table, codec, batches=2))
+
+
 @pytest.mark.parametrize(("codec", "package"), [("lz4", "lz4"), ("zstd", "zstandard")])
 def test_without_its_package_a_compressed_file_is_refused_by_name(
     codec: str, package: str, monkeypatch: pytest.MonkeyPatch
