@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# As many processes as there are processors. Tests of one group run one after the other.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 PROTOS := $(wildcard src/graftage/protocol/pb/*.proto)
 
 .PHONY: help demo test check fix bench golden proto clean
@@ -24,14 +26,14 @@ demo: $(READY) ## run a plugin in the host and ask it; ONCE=1 stops after printi
 	@$(BIN)/python -m examples.demo $(if $(ONCE),--once)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(READY) ## format, lint, types, import contracts, generated files, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 fix: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff format .

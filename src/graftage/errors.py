@@ -5,6 +5,20 @@ Every message is a finished sentence: what was expected, what arrived, what to d
 
 from __future__ import annotations
 
+# Of what another process has to say, which may be megabytes: in one line of the log, and in an answer.
+LOGGED_CHARACTERS = 2000
+ERROR_CHARACTERS = 64 * 1024
+
+
+def shortened(text: str, most: int) -> str:
+    """The text; of one that is longer than `most` characters its beginning, and how long it was."""
+    return text if len(text) <= most else f"{text[:most]}… (cut here, of {len(text):,} characters)"
+
+
+def for_log(error: Exception) -> str:
+    """What an error says, at a length that a line of the log can have."""
+    return shortened(str(error), LOGGED_CHARACTERS)
+
 
 class GraftageError(Exception):
     """Base of every error that is meant to be read by a person.

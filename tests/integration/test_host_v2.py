@@ -77,7 +77,12 @@ class Others:
 
 @asynccontextmanager
 async def running(
-    folder: Path, program: str, *, others: Others | None = None, **launch: Any
+    folder: Path,
+    program: str,
+    *,
+    others: Others | None = None,
+    launched: dict[str, dict[str, bool]] | None = None,
+    **launch: Any,
 ) -> AsyncIterator[Host]:
     folder = folder / PLUGIN
     folder.mkdir()
@@ -90,7 +95,11 @@ async def running(
     }
     (folder / "plugin.json").write_text(json.dumps(description))
     (folder / "tool.py").write_text(program)
-    options = HostOptions(back_off=BackOff(first=20.0, longest=30.0), launch=LaunchOptions(**launch))
+    options = HostOptions(
+        back_off=BackOff(first=20.0, longest=30.0),
+        launch=LaunchOptions(**launch),
+        launched=launched or {},
+    )
     service = HostQueryService(others) if others else None
     async with Host(discover([folder]).plugins, options, host_query=service) as host:
         yield host
@@ -161,3 +170,22 @@ async def test_what_a_plugin_lacks_it_does_not_implement(tmp_path: Path) -> None
         with pytest.raises(NotImplementedByPlugin) as caught:
             await host.check_health(PLUGIN, HealthRequest(CONTEXT), timeout=20)
     assert caught.value.version == 2
+
+
+# It says whether its host asked for TLS.
+ENCRYPTED = """
+import os
+import graftage
+
+def tell(query):
+    return {"encrypted": ["PLUGIN_CLIENT_CERT" in os.environ]}
+
+graftage.serve(query=tell)
+"""
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_single_plugin_can_be_launched_in_its_own_way(tls: bool, tmp_path: Path) -> None:
+    async with running(tmp_path, ENCRYPTED, launched={PLUGIN: {"auto_mtls": tls}}) as host:
+        (frame,) = frames_of(await ask(host))
+    assert frame.fields[0].values.tolist() == [tls]

@@ -122,11 +122,11 @@ async def test_a_stop_that_is_cancelled_kills_at_once(start: Any, plugin: Path) 
 
 @pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.08, 0.15, 0.25])
 async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing(
-    start: Any, plugin: Path, tmp_path: Path, moment: float
+    start: Any, plugin: Path, short_path: Path, moment: float
 ) -> None:
     async def hold() -> None:
         # With a folder of its own, even the socket of a plugin that has not yet told its name can be found.
-        async with start(plugin, behaviour="daemon", socket_dir=tmp_path):
+        async with start(plugin, behaviour="daemon", socket_dir=short_path):
             await asyncio.sleep(60)
 
     task = asyncio.ensure_future(hold())
@@ -134,20 +134,20 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert os.listdir(tmp_path) == [plugin.name]
+    assert os.listdir(short_path) == []
 
 
 async def test_a_socket_folder_is_made_for_the_process_and_removed_after_it(
-    start: Any, plugin: Path, tmp_path: Path
+    start: Any, plugin: Path, short_path: Path
 ) -> None:
-    base = tmp_path / "s"
-    base.mkdir()
-    async with start(plugin, behaviour="deaf-to-shutdown,deaf-to-term", stop_grace=0.0, socket_dir=base):
-        (folder,) = base.iterdir()
-        assert folder.name.startswith("plugin-dir")
+    behaviour = "deaf-to-shutdown,deaf-to-term"
+    async with start(plugin, behaviour=behaviour, stop_grace=0.0, socket_dir=short_path):
+        (name,) = os.listdir(short_path)
+        folder = short_path / name
+        assert name.startswith("plugin-dir")
         assert folder.stat().st_mode & 0o777 == 0o700
-        assert [path.is_socket() for path in folder.iterdir()] == [True]
-    assert list(base.iterdir()) == []
+        assert [(folder / one).is_socket() for one in os.listdir(folder)] == [True]
+    assert os.listdir(short_path) == []
 
 
 async def test_many_plugins_start_and_stop_side_by_side(start: Any, plugin: Path) -> None:
@@ -214,14 +214,12 @@ async def test_a_warden_that_needs_long_to_clear_away_is_let_do_so(
 
 
 async def test_the_socket_folder_of_a_killed_warden_is_removed(
-    start: Any, plugin: Path, tmp_path: Path
+    start: Any, plugin: Path, short_path: Path
 ) -> None:
-    base = tmp_path / "s"
-    base.mkdir()
-    async with start(plugin, socket_dir=base) as running:
+    async with start(plugin, socket_dir=short_path) as running:
         os.kill(parent_of(running.pid), signal.SIGKILL)
         await running.wait_exit()
-    assert os.listdir(base) == []
+    assert os.listdir(short_path) == []
 
 
 async def test_in_the_hosts_group_the_plugin_alone_gets_the_signal_and_still_leaves_nothing(

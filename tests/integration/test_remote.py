@@ -38,6 +38,7 @@ from support.elsewhere import (
     reach,
     request,
     tls_flags,
+    usual_port,
 )
 from support.go import build_sdk
 from support.plugin_process import ask, started
@@ -118,7 +119,7 @@ async def test_strangers_are_refused(
 
 async def test_one_that_was_killed_is_found_again(tmp_path: Path, plugins: Path) -> None:
     async with (
-        listening(tmp_path) as (first, address),
+        listening(tmp_path, at=usual_port()) as (first, address),
         hosting(plugins, elsewhere=remote(address)) as host,
     ):
         assert await asked(host) == first.pid

@@ -41,6 +41,9 @@ from support.go import build_sdk
 from support.plugin_process import PluginProcess, started
 from support.wait import eventually, eventually_async
 
+# A stand-alone plugin of Go kills what looks like its own executable, wherever that is.
+pytestmark = pytest.mark.xdist_group("processes that are told apart by their names")
+
 GO_ID = "interop-datasource"
 ADDRESS, PID = "standalone.txt", "pid.txt"
 

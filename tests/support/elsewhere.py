@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import random
+import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +55,15 @@ def described(folder: Path, *, executable: str = "plugin", plugin_id: str = ID) 
     description = {"id": plugin_id, "type": "datasource", "backend": True, "executable": executable}
     (folder / "plugin.json").write_text(json.dumps(description))
     return folder
+
+
+def usual_port() -> str:
+    """An address that can be listened on again: no port that the system gives away meanwhile."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return f"127.0.0.1:{port}"
 
 
 @asynccontextmanager

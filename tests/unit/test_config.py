@@ -248,6 +248,8 @@ reattach = '{"Protocol":"grpc","ProtocolVersion":2,"Pid":7,"Addr":{"Network":"un
 [plugin.checked]
 sha256 = "SHA"
 tls_ca = "is its own"
+auto_mtls = true
+multiplex = false
 """.replace("SHA", "Ab" * 32)
     )
     plugins = load_settings(path, {}, {}).plugin
@@ -259,11 +261,13 @@ tls_ca = "is its own"
     assert plugins["attached"].elsewhere == ReattachData(2, "unix", "/tmp/p", 7)
     assert plugins["checked"].checksum == Checksum(bytes.fromhex("ab" * 32))
     assert plugins["checked"].values == {"tls_ca": "is its own"}
+    assert plugins["checked"].launch == {"auto_mtls": True, "multiplex": False}
 
 
 @pytest.mark.parametrize(
     ("table", "part"),
     [
+        ('auto_mtls = "yes"', "expected true or false, got 'yes'"),
         ('sha256 = "ab"', "expected 64 hexadecimal digits, got 'ab'"),
         ('sha256 = ""', "expected 64 hexadecimal digits, got ''"),
         ('address = "nowhere"', "expected host:port, where the plugin runs, got 'nowhere'"),

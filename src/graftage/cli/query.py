@@ -39,7 +39,7 @@ from graftage.host.launch_options import LaunchOptions, usual_socket_dir
 from graftage.host.running_plugin import RunningPlugin
 from graftage.protocol.reattach import read_reattach
 from graftage.query.execute import execute
-from graftage.query.frames_json import encode_frames_answer, frames_result
+from graftage.query.frames_json import encode_frames_answer, frames_results
 from graftage.query.plan import Asked, plan_by_uid
 
 DEFAULT_URL = f"http://{Settings().address}"
@@ -210,7 +210,7 @@ async def _ask_plugin(args: argparse.Namespace, models: Iterable[Mapping[str, ob
                 return await plugin.client.query(request, timeout=timeout)
 
             answer = await execute(requests, ask=ask, timeout=args.timeout)
-    results = map(frames_result, answer.results.values())
+    results = frames_results(answer.results.values())
     return b"".join(encode_frames_answer(results, message=answer.message))
 
 

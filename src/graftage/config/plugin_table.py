@@ -55,6 +55,10 @@ HOST_KEYS: Mapping[str, Key] = {
     "address": Key("host:port, where the plugin runs", _address),
     "reattach": Key("reattach data, as the JSON that a plugin in test mode hands out", _reattach),
 }
+# How this one is launched, by the names that LaunchOptions has for it.
+LAUNCH_KEYS: Mapping[str, Key] = dict.fromkeys(
+    ("auto_mtls", "multiplex", "shared_group"), Key("true or false", boolean)
+)
 # Of one that runs elsewhere; to all others they are keys like any, and reach their process.
 REMOTE_KEYS: Mapping[str, Key] = {
     "tls": Key("true or false", boolean),
@@ -68,7 +72,7 @@ REMOTE_KEYS: Mapping[str, Key] = {
 
 def host_keys(table: Mapping[str, object]) -> Mapping[str, Key]:
     """Which keys of this table are for the host."""
-    return {**HOST_KEYS, **REMOTE_KEYS} if "address" in table else HOST_KEYS
+    return {**HOST_KEYS, **(REMOTE_KEYS if "address" in table else LAUNCH_KEYS)}
 
 
 def plugin_settings(own: Mapping[str, object], others: Mapping[str, str]) -> PluginSettings:
@@ -76,6 +80,9 @@ def plugin_settings(own: Mapping[str, object], others: Mapping[str, str]) -> Plu
     ways = [key for key in ("address", "reattach", "sha256") if key in own]
     if len(ways) > 1:
         raise SettingsError(f"{' and '.join(ways)} exclude each other; keep one of them")
+    launch = {key: bool(own[key]) for key in LAUNCH_KEYS if key in own}
+    if launch and "reattach" in own:
+        raise SettingsError(f"{', '.join(launch)} and reattach exclude each other: nothing is launched")
     if others and ("address" in own or "reattach" in own):
         raise SettingsError(
             f"{', '.join(others)} would reach the environment of a process that the host starts, and with "
@@ -86,6 +93,7 @@ def plugin_settings(own: Mapping[str, object], others: Mapping[str, str]) -> Plu
         values=Secrets(others),
         checksum=own.get("sha256"),  # type: ignore[arg-type]
         elsewhere=_remote(own) if "address" in own else own.get("reattach"),  # type: ignore[arg-type]
+        launch=launch,
     )
 
 

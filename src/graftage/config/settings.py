@@ -34,7 +34,8 @@ class PluginSettings:
     """What the operator set for one plugin: `[plugin."acme-datasource"]` in the file.
 
     path: one more folder to look for plugins in. checksum: of its executable. elsewhere: where it runs, if
-    the host does not start it. values: all other keys, which the plugin's process gets to see in its
+    the host does not start it. launch: what of its launch differs, by the names of LaunchOptions. values: all
+    other keys, which the plugin's process gets to see in its
     environment; they may be secrets, so they do not show in a ``repr``.
     """
 
@@ -42,6 +43,7 @@ class PluginSettings:
     values: Mapping[str, str] = field(default_factory=Secrets)
     checksum: Checksum | None = None
     elsewhere: RemotePlugin | ReattachData | None = None
+    launch: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ class Calls:
                     f"plugin {self._plugin_id!r} does not implement {name}: {details}", version=self._version
                 )
             case _:
+                if status is grpc.StatusCode.CANCELLED and not details:
+                    details = f"plugin {self._plugin_id!r} cancelled the call without saying why"
                 # Pairs, of which grpc's stubs know the names only.
                 trailing: Any = error.trailing_metadata()
                 return CallFailed(status.name, details, error_source=read_error_source(trailing))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,6 +29,16 @@ from graftage.protocol.v2 import admission, data, diagnostics, resource, stream
 _POINTS_READ_INLINE = 256 * 1024
 # Of version 2, frames are only copied. But so many bytes may also be thousands of results without any.
 _FRAMES_READ_INLINE = 32 * 1024
+
+# By method: the largest message taken, in bytes. gRPC takes what `LaunchOptions.receive_bytes` says, which is
+# for queries; of these, nobody has more to say, and reading it takes a multiple of its size.
+# A channel of `server.live` passes on less than a packet may have here.
+_LARGEST: Mapping[str, int] = {
+    rpc.CALL_RESOURCE: 64 * 1024 * 1024,
+    rpc.CHECK_HEALTH: 1024 * 1024,
+    rpc.COLLECT_METRICS: 16 * 1024 * 1024,
+    rpc.RUN_STREAM: 16 * 1024 * 1024,
+}
 
 T = TypeVar("T")
 
@@ -162,9 +172,9 @@ class PluginClient:
         metadata: Metadata = (),
     ) -> T:
         self._check_version(method)
-        return self._read(
-            decode, await self._calls.unary(method, message, timeout=timeout, metadata=metadata)
-        )
+        answer = await self._calls.unary(method, message, timeout=timeout, metadata=metadata)
+        self._check_size(method, answer)
+        return self._read(decode, answer)
 
     async def _ask_for_pieces(
         self,
@@ -179,6 +189,7 @@ class PluginClient:
             self._calls.stream(method, message, timeout=timeout, metadata=metadata)
         ) as pieces:
             async for piece in pieces:
+                self._check_size(method, piece)
                 yield self._read(decode, piece)
 
     def _check_version(self, method: str) -> None:
@@ -187,6 +198,14 @@ class PluginClient:
                 f"plugin {self._plugin_id!r} speaks version {self._version} of the protocol, which knows "
                 f"queries only; {method.rpartition('/')[2]} came with version 2",
                 version=self._version,
+            )
+
+    def _check_size(self, method: str, answer: bytes) -> None:
+        largest = _LARGEST.get(method)
+        if largest is not None and len(answer) > largest:
+            raise WireError(
+                f"plugin {self._plugin_id!r} answered {method.rpartition('/')[2]} with a message of "
+                f"{len(answer):,} bytes; expected at most {largest:,}"
             )
 
     def _read(self, decode: Callable[[bytes], T], answer: bytes) -> T:

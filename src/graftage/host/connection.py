@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import grpc
 import grpc.aio
 
-from graftage.errors import WireError
+from graftage.errors import LOGGED_CHARACTERS, WireError, shortened
 from graftage.host.allowance import Allowance
 from graftage.host.link import Link
 from graftage.protocol import messages, rpc
@@ -50,7 +50,7 @@ async def check_answers(channel: grpc.aio.Channel, *, timeout: float) -> bool:
         )
     except grpc.aio.AioRpcError as error:
         if error.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}:
-            raise NoAnswer(error.details() or error.code().name) from error
+            raise NoAnswer(_details(error) or error.code().name) from error
         return error.code() is grpc.StatusCode.UNIMPLEMENTED
     except WireError as error:
         raise NoAnswer(str(error)) from error
@@ -107,7 +107,7 @@ async def copy_output(
             # Who is not read must wait: gRPC's flow control stops a plugin that prints too fast.
             await asyncio.sleep(pace.borrow(len(data) + _MESSAGE_COST, loop.time()))
     except grpc.aio.AioRpcError as error:
-        logger.log(_end_level(error.code()), "the plugin's stdio stream ended: %s", error.details())
+        logger.log(_end_level(error.code()), "the plugin's stdio stream ended: %s", _details(error))
     except WireError as error:
         logger.warning("the plugin's stdio stream is not read any more: %s", error)
     finally:
@@ -155,6 +155,10 @@ def is_gone(handshake: Handshake) -> bool:
     """Has the file of the plugin's socket been deleted?"""
     path = socket_path(handshake)
     return path != "" and not os.path.exists(path)
+
+
+def _details(error: grpc.aio.AioRpcError) -> str:
+    return shortened(error.details() or "", LOGGED_CHARACTERS)
 
 
 def _end_level(code: grpc.StatusCode) -> int:

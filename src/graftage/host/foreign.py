@@ -46,11 +46,12 @@ async def stand_beside_foreign(
     stop: Callable[[grpc.aio.Channel], Awaitable[None]],
     logger: logging.Logger,
     secure: Callable[[Dial], Dial] | None = None,
+    is_secured: bool = False,
 ) -> AsyncIterator[RunningPlugin]:
     """Connect to a plugin that listens, for as long as the block lasts.
 
-    handshake: what it would print. stop: lets go of it, or ends it, within a limited time. secure: puts TLS
-    over each connection. A connection that stays broken for `options.reconnect_timeout` seconds is the end.
+    handshake: what it would print. stop: lets go of it, or ends it, within a limited time. secure: puts TLS,
+    or nothing, over each connection; is_secured: whether it is TLS. A connection that stays broken for `options.reconnect_timeout` seconds is the end.
     Raises StartFailed.
     """
     where = f"plugin {plugin_id!r} at {handshake.address}"
@@ -59,7 +60,9 @@ async def stand_beside_foreign(
         stack.callback(output.finish)
         try:
             link = await stack.enter_async_context(
-                open_link(handshake, receive_bytes=options.receive_bytes, secure=secure)
+                open_link(
+                    handshake, receive_bytes=options.receive_bytes, secure=secure, is_secured=is_secured
+                )
             )
             await until_answering(link, life.exit, timeout=options.connect_timeout, logger=logger)
         except (NotReached, SettingsError) as error:

@@ -157,7 +157,11 @@ class Host(Asking):
 
     def _launcher(self, plugin: InstalledPlugin) -> Callable[[], AbstractAsyncContextManager[RunningPlugin]]:
         variables = plugin_variables(plugin.id, self._options, os.environ)
-        options = replace(self._options.launch, environment={**self._options.launch.environment, **variables})
+        options = replace(
+            self._options.launch,
+            environment={**self._options.launch.environment, **variables},
+            **self._options.launched.get(plugin.id, {}),  # type: ignore[arg-type]  # each is one of its fields
+        )
 
         @asynccontextmanager
         async def once() -> AsyncIterator[RunningPlugin]:

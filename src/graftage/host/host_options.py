@@ -33,18 +33,20 @@ USUAL_CONFIG: Mapping[str, str] = {
 class HostOptions:
     """How plugins are launched and kept running, and what they are told of their host.
 
-    elsewhere: by plugin id, those that the host does not start: it connects or attaches to them. checksums:
-    by plugin id, what the executable has to be. plugin_settings: by plugin id, what the plugin finds in its
-    environment as ``GF_PLUGIN_<KEY>``. May hold secrets. output_folder: where files with all that a plugin
-    writes are kept, for each by its id; None for nowhere. version, edition: which Grafana a plugin is told
-    that it runs in: one that knows all that plugins can do, as older ones are spared some types of data.
-    app_url: where people reach the host, if that is known. grafana_config: further settings for all
-    plugins, by their `GF_` names; they come with each call of protocol version 2.
+    By plugin id: elsewhere, those that the host does not start, but connects or attaches to; launched, what
+    of `launch` is different; checksums, what the executable has to be; plugin_settings, what the plugin finds
+    in its environment as ``GF_PLUGIN_<KEY>``, which may hold secrets.
+    output_folder: where files with all that a plugin writes are kept, for each by its id; None for nowhere.
+    version, edition: which Grafana a plugin is told that it runs in: one that knows all that plugins can do,
+    as older ones are spared some types of data. app_url: where people reach the host, if that is known.
+    grafana_config: further settings for all plugins, by their `GF_` names; they come with each call of
+    protocol version 2.
     """
 
     launch: LaunchOptions = field(default_factory=LaunchOptions)
     back_off: BackOff = field(default_factory=BackOff)
     elsewhere: Mapping[str, RemotePlugin | ReattachData] = field(default_factory=dict)
+    launched: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     checksums: Mapping[str, Checksum] = field(default_factory=dict)
     plugin_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     output_folder: Path | None = None

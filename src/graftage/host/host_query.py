@@ -24,6 +24,7 @@ from graftage.backend.host_query import HostQueryRequest
 from graftage.backend.query import Query, Result, TimeRange
 from graftage.data.arrow.writer import write_arrow
 from graftage.errors import (
+    ERROR_CHARACTERS,
     BadRequest,
     CallFailed,
     GraftageError,
@@ -32,6 +33,7 @@ from graftage.errors import (
     PluginTimeout,
     PluginUnavailable,
     WireError,
+    shortened,
 )
 from graftage.host.calls import Metadata
 from graftage.protocol import rpc
@@ -41,6 +43,10 @@ from graftage.protocol.v2.data import encode_query_response
 from graftage.protocol.v2.error_source import error_details
 
 MOST_SOURCES = 8  # that one question may go through: deeper is a mistake, and each holds a call of the next
+MOST_QUESTIONS = 8  # of one call at a time; each holds a call to another plugin, and its answer
+QUESTION_BYTES = 16 * 1024 * 1024  # the largest message taken, which is what plugins take by default
+
+_QUOTED_CHARACTERS = 100  # of a uid that a plugin asks for
 
 _TOKEN_BYTES = 24
 
@@ -74,13 +80,17 @@ class AskOther(Protocol):
     ) -> tuple[Result, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asker:
-    """Who is behind a token, and through which data sources the question came."""
+    """Who is behind a token, and through which data sources the question came.
+
+    in_progress: the questions that are not answered yet.
+    """
 
     user: User | None
     org_id: int
     chain: tuple[str, ...]
+    in_progress: int = 0
 
 
 class HostQueryService:
@@ -104,7 +114,8 @@ class HostQueryService:
         number = broker.next_id()
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(broker.accept(number, self.services()))
+                accepted = broker.accept(number, self.services(), receive_bytes=QUESTION_BYTES)
+                await stack.enter_async_context(accepted)
                 self._numbers[broker] = number
                 stack.callback(self._numbers.pop, broker)
             except (BrokerFailed, OSError) as error:
@@ -144,22 +155,33 @@ class HostQueryService:
             )
         if problem := _problem(request, asker.chain):
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
-        try:
-            results = await self._ask(
-                request.uid, asker.org_id, asker.user, request.queries, request.time_range, asker.chain
+        if asker.in_progress >= MOST_QUESTIONS:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{MOST_QUESTIONS} questions of this call are in progress, which is as many as may be at once; "
+                "ask the next when one of them is answered",
             )
+        asker.in_progress += 1
+        try:
+            return await self._answer(request, asker)
         except GraftageError as error:
             await _abort(error, context)
-        if any(
-            result.arrow is None for result in results
-        ):  # of version 1; there may be many points to convert
+        finally:
+            asker.in_progress -= 1
+
+    async def _answer(self, request: HostQueryRequest, asker: _Asker) -> bytes:
+        """Raises GraftageError."""
+        results = await self._ask(
+            request.uid, asker.org_id, asker.user, request.queries, request.time_range, asker.chain
+        )
+        if any(result.arrow is None for result in results):  # of version 1, maybe many points to convert
             results = await asyncio.to_thread(lambda: tuple(map(_with_arrow, results)))
         return encode_query_response(results)
 
 
 def _problem(request: HostQueryRequest, chain: tuple[str, ...]) -> str:
     """Why a question cannot be asked where it comes from; empty if it can."""
-    way = " -> ".join((*chain, request.uid))
+    way = " -> ".join((*chain, shortened(request.uid, _QUOTED_CHARACTERS)))
     if request.uid in chain:
         return f"data source {request.uid!r} would ask itself: {way}; change the query of one of them"
     if len(chain) >= MOST_SOURCES:
@@ -183,7 +205,7 @@ def _with_arrow(result: Result) -> Result:
 
 
 async def _abort(error: GraftageError, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
-    text = str(error)
+    text = shortened(str(error), ERROR_CHARACTERS)
     if isinstance(error, CallFailed):
         code: grpc.StatusCode = grpc.StatusCode[error.status]
         details = error_details(error.error_source, text, code=code.value[0])

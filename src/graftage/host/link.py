@@ -45,7 +45,7 @@ class Link:
     """A connection to a plugin. Made by `open_link`.
 
     ended: done, with the reason, when no connection will ever be possible again; never, as long as gRPC may
-    try again.
+    try again. is_secured: does TLS lie over the connections.
     """
 
     def __init__(
@@ -55,8 +55,11 @@ class Link:
         broker: Broker,
         forwarder: Forwarder | None,
         session: Session | None,
+        *,
+        is_secured: bool = False,
     ) -> None:
         self.handshake = handshake
+        self.is_secured = is_secured
         self.channel = channel
         self.broker = broker
         self.ended: asyncio.Future[str] = (
@@ -81,12 +84,14 @@ async def open_link(
     multiplex: bool = False,
     folder: str = "",
     secure: Callable[[Dial], Dial] | None = None,
+    is_secured: bool = False,
 ) -> AsyncIterator[Link]:
     """Connect to where a plugin listens. gRPC connects later, when it is first used.
 
     receive_bytes: the largest answer taken. identity: ours, for TLS; the handshake has the plugin's
     certificate then. multiplex: carry everything over one connection. folder: private already, for sockets.
-    secure: puts TLS of another kind, or nothing, over connections that are made here and never by gRPC.
+    secure: puts TLS of another kind, or nothing, over connections that are made here and never by gRPC;
+    is_secured: whether it is TLS.
     Raises NotReached, BadCertificate, or SettingsError when no private socket can be made.
     """
     private = PrivateFolder(folder)
@@ -112,7 +117,8 @@ async def open_link(
         broker = Broker(Wiring(partial(_listen, private), private, secrets, session))
         if session is not None:
             session.take = partial(broker.take_stream, otherwise=None)
-        yield Link(handshake, channel, broker, forwarder, session)
+        over_tls = is_secured or secrets is not None
+        yield Link(handshake, channel, broker, forwarder, session, is_secured=over_tls)
 
 
 def _credentials(identity: Identity | None, handshake: Handshake) -> Credentials | None:

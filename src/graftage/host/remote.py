@@ -59,6 +59,7 @@ async def connect(
         stop=_leave,
         logger=logger,
         secure=remote.peer.security(),
+        is_secured=remote.peer.tls is not None,
     ) as plugin:
         checking = asyncio.create_task(
             _check(plugin.link.channel, remote, life, logger), name=f"check {plugin_id}"

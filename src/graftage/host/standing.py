@@ -60,6 +60,8 @@ def _why(link: Link, refused: asyncio.Future[str], timeout: float) -> str:
         return f": {refused.result()}"
     gone = connection.is_gone(link.handshake)
     why = "there is no such socket" if gone else "nothing there answers as a gRPC server does"
+    if link.is_secured and not gone:
+        why += "; TLS was asked for: is the plugin set up for it?"
     return f" within {timeout:.1f} s: {why}"
 
 

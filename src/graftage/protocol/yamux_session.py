@@ -24,7 +24,7 @@ from graftage.protocol.yamux import (
     Opened,
     Reset,
 )
-from graftage.protocol.yamux_frames import Reason, YamuxError
+from graftage.protocol.yamux_frames import HEADER_BYTES, Reason, YamuxError
 from graftage.protocol.yamux_stream import YamuxStream
 
 FAREWELL_SECONDS = 0.2  # for the peer to read the last frames
@@ -50,6 +50,7 @@ class Session(asyncio.Protocol):
         self._streams: dict[int, YamuxStream] = {}
         self._below: asyncio.Transport | None = None
         self._reason = ""
+        self._start = b""  # of what arrived: as much as the first frame has at least
 
     def open(self, protocol: asyncio.Protocol) -> YamuxStream:
         """A new stream with this protocol. Raises ConnectionResetError or YamuxError if there can be none."""
@@ -72,13 +73,15 @@ class Session(asyncio.Protocol):
         """End the connection and all streams, now."""
         if self._below is not None and not self._below.is_closing():
             self._multiplexer.go_away(Reason.NORMAL)
-            self._hang_up()
+            self._end("it was closed on this side")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = cast("asyncio.Transport", transport)
         self.connected.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        if (missing := HEADER_BYTES - len(self._start)) > 0:
+            self._start += data[:missing]
         try:
             for event in self._multiplexer.receive(data):
                 self._handle(event)
@@ -88,7 +91,7 @@ class Session(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        reason = self._reason or str(error or "") or "the other process closed it"
+        reason = self._reason = self._reason or self._why_lost(error)
         for stream in tuple(self._streams.values()):
             stream.lose(ConnectionResetError(reason))
         self._streams.clear()
@@ -125,6 +128,16 @@ class Session(asyncio.Protocol):
     def forget(self, stream: int) -> None:
         """A stream is over."""
         self._streams.pop(stream, None)
+
+    def _why_lost(self, error: Exception | None) -> str:
+        words = str(error or "") or "the other process closed it"
+        if len(self._start) >= HEADER_BYTES:
+            return words
+        arrived = f"only {self._start!r}" if self._start else "nothing"
+        return (
+            f"expected frames of yamux, but {arrived} arrived before the connection ended ({words}); "
+            "does the other process speak yamux, as it said?"
+        )
 
     def _add(self, number: int) -> YamuxStream:
         stream = self._streams[number] = YamuxStream(self, number)

@@ -9,11 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from graftage.backend.query import QueryRequest, Result
-from graftage.errors import CallFailed, GraftageError, PluginTimeout
+from graftage.errors import (
+    ERROR_CHARACTERS,
+    CallFailed,
+    GraftageError,
+    PluginTimeout,
+    for_log,
+    shortened,
+)
 
 CALL_FAILED: Final = "Metric request error"
 
@@ -22,9 +29,6 @@ MOST_AT_ONCE: Final = 8
 
 # The gRPC status of a plugin whose own deadline passed; for the caller that is the same as ours.
 _DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
-
-# Of what a plugin has to say about a failed call, which may be megabytes; the caller gets all of it.
-_LOGGED_CHARACTERS: Final = 2000
 
 _log = logging.getLogger(__name__)
 
@@ -83,8 +87,7 @@ async def _outcome(request: QueryRequest, ask: Ask, timeout: float) -> _Outcome:
     try:
         return _Outcome(request, await ask(source.type, request, timeout=timeout))
     except GraftageError as failure:
-        words = str(failure)[:_LOGGED_CHARACTERS]
-        _log.error("%s: data source %d (%s): %s", CALL_FAILED, source.id, source.type, words)
+        _log.error("%s: data source %d (%s): %s", CALL_FAILED, source.id, source.type, for_log(failure))
         return _Outcome(request, failure=failure)
 
 
@@ -106,19 +109,28 @@ def _answer(outcomes: Sequence[_Outcome]) -> Answer:
 
 
 def _results(outcome: _Outcome) -> Sequence[Result]:
-    """What a call answered; for one that failed, its error under each `ref_id` that was asked."""
+    """What a call answered; for one that failed, its error under each `ref_id` that was asked.
+
+    Errors longer than ERROR_CHARACTERS are cut: no panel shows more, and one may stand under many queries.
+    """
     if outcome.failure is None:
-        return outcome.results
+        return [_with_short_error(result) for result in outcome.results]
     failure = outcome.failure
     return [
         Result(
             query.ref_id,
-            error=str(failure),
+            error=shortened(str(failure), ERROR_CHARACTERS),
             status=504 if _too_late(failure) else 500,
             error_source=failure.error_source if isinstance(failure, CallFailed) else "",
         )
         for query in outcome.request.queries
     ]
+
+
+def _with_short_error(result: Result) -> Result:
+    if len(result.error) <= ERROR_CHARACTERS:
+        return result
+    return replace(result, error=shortened(result.error, ERROR_CHARACTERS))
 
 
 def _too_late(failure: GraftageError) -> bool:

@@ -8,12 +8,13 @@ Source: grafana/grafana-plugin-sdk-go, backend/json.go (`QueryDataResponse`, `Da
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from graftage.backend.frames import frames_of
+from graftage.backend.frames import allowance_for, frames_of
 from graftage.backend.query import Result
+from graftage.data.arrow.compression import Allowance
 from graftage.data.canonical_json import write_json_bytes
 from graftage.data.frame import Frame
 from graftage.data.frame_json import write_frame_json
@@ -34,10 +35,15 @@ class FramesResult:
     status: int = 200
 
 
-def frames_result(result: Result) -> FramesResult:
-    """The result with its frames read. One that cannot be read is the error of this result alone."""
+def frames_results(results: Collection[Result]) -> list[FramesResult]:
+    """The results of an answer with their frames read. What cannot be read is the error of its result alone."""
+    allowance = allowance_for(results)
+    return [_read(result, allowance) for result in results]
+
+
+def _read(result: Result, allowance: Allowance) -> FramesResult:
     try:
-        frames = frames_of(result)
+        frames = frames_of(result, allowance)
     except WireError as error:
         complaint = f"the plugin sent a frame that cannot be read: {error}"
         return FramesResult(result.ref_id, (), complaint, "plugin", 500)

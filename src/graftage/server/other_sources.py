@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from graftage.backend.context import User, context_of
 from graftage.backend.query import Query, QueryRequest, Result, TimeRange
-from graftage.errors import NotFound
+from graftage.errors import NotFound, shortened
 from graftage.host.host_query import AskOther
 from graftage.store.data_sources import DataSource
+
+
+_QUOTED_CHARACTERS: Final = 100  # of a uid that a plugin asks for
 
 
 class Find(Protocol):
@@ -41,7 +44,8 @@ def other_sources(find: Find, ask: Ask, *, seconds: float) -> AskOther:
     ) -> tuple[Result, ...]:
         source = find(uid, org_id=org_id)
         if source is None:
-            raise NotFound(f"no data source has the uid {uid!r}; GET /api/datasources lists them")
+            asked = shortened(uid, _QUOTED_CHARACTERS)
+            raise NotFound(f"no data source has the uid {asked!r}; GET /api/datasources lists them")
         request = QueryRequest(time_range, context_of(source.settings(), user=user), queries)
         return await ask(source.type, request, timeout=seconds, chain=chain)
 

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from graftage.backend.resource import Headers
+from graftage.errors import WireError
 from graftage.server.cookies import kept_cookies
 from graftage.server.forwarding import HOP_BY_HOP, Header
 from graftage.server.headers import NO_CACHE, SECURITY
@@ -32,6 +33,9 @@ _NOT_FORWARDED: Final = HOP_BY_HOP | {
 _NOT_RETURNED: Final = HOP_BY_HOP | {"set-cookie", "content-length"} | {name.decode() for name, _ in SECURITY}
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Of an answer of a plugin. The callers' HTTP libraries and proxies refuse what is far below that.
+MOST_HEADER_VALUES: Final = 1000
+HEADER_CHARACTERS: Final = 64 * 1024
 _NO_CACHE: Final = tuple((name.decode(), value.decode()) for name, value in NO_CACHE)
 
 
@@ -65,6 +69,17 @@ def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], clien
     if chain := ", ".join([*before, client] if client else before):
         headers["X-Forwarded-For"] = (chain,)
     return headers
+
+
+def check_headers(received: Headers) -> None:
+    """Raises WireError for more headers in an answer than anybody takes, whether they are passed on or not."""
+    values = sum(map(len, received.values()))
+    size = sum(len(name) * len(several) + sum(map(len, several)) for name, several in received.items())
+    if max(len(received), values) > MOST_HEADER_VALUES or size > HEADER_CHARACTERS:
+        raise WireError(
+            f"expected at most {MOST_HEADER_VALUES:,} header values of {HEADER_CHARACTERS:,} characters "
+            f"together in an answer, got {values:,} of {size:,}"
+        )
 
 
 def caller_headers(received: Mapping[str, Iterable[str]], *, sandboxed: bool, has_body: bool) -> list[Header]:

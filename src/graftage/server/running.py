@@ -200,6 +200,7 @@ def _host_options(settings: Settings) -> HostOptions:
             log_burst=settings.log_burst,
         ),
         elsewhere={id_: one.elsewhere for id_, one in settings.plugin.items() if one.elsewhere},
+        launched={id_: one.launch for id_, one in settings.plugin.items() if one.launch},
         checksums={id_: one.checksum for id_, one in settings.plugin.items() if one.checksum},
         plugin_settings={plugin_id: one.values for plugin_id, one in settings.plugin.items()},
         output_folder=settings.plugin_output,

@@ -119,10 +119,10 @@ def test_a_data_folder_that_cannot_be_made_is_told(refused, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "key"), [("--socket-dir", "socket_dir"), ("--plugin-output", "plugin_output")]
 )
-def test_a_folder_for_plugins_that_cannot_be_made_is_told(refused, tmp_path, flag, key):
-    (tmp_path / "file").write_text("")
-    complaint = refused(flag, str(tmp_path / "file" / "x"))
-    assert f"cannot make {tmp_path}/file/x, the folder of {key}: Not a directory" in complaint
+def test_a_folder_for_plugins_that_cannot_be_made_is_told(refused, short_path, flag, key):
+    (short_path / "file").write_text("")
+    complaint = refused(flag, str(short_path / "file" / "x"))
+    assert f"cannot make {short_path}/file/x, the folder of {key}: Not a directory" in complaint
 
 
 def test_a_database_that_is_none_is_told(refused, tmp_path):

@@ -19,7 +19,7 @@ _NAMES: Final = {_LZ4: "LZ4", _ZSTD: "ZSTD"}
 # By codec: modules that can read it, the best first.
 _MODULES: Final = {_LZ4: ("lz4.frame",), _ZSTD: ("compression.zstd", "zstandard")}
 
-# What all buffers of a file may unpack to: so much in any case, and so many times the file's size.
+# What all buffers may unpack to: so much in any case, and so many times the size of their files.
 _UNPACKED_BYTES: Final = 2**26
 _UNPACKED_RATIO: Final = 64
 
@@ -27,10 +27,13 @@ Decompress = Callable[[memoryview], memoryview]
 
 
 class Allowance:
-    """How many bytes the buffers of a file may still unpack to."""
+    """How many bytes the buffers of a file, or of several that share it, may still unpack to.
 
-    def __init__(self, file_size: int) -> None:
-        self._left = max(_UNPACKED_BYTES, _UNPACKED_RATIO * file_size)
+    size: of all these files together, in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = max(_UNPACKED_BYTES, _UNPACKED_RATIO * size)
 
     def take(self, size: int) -> None:
         if not 0 <= size <= self._left:

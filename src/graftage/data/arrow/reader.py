@@ -35,11 +35,12 @@ from graftage.errors import WireError
 _END: Final = INT32.size + len(MAGIC)  # behind the footer
 
 
-def read_arrow(data: bytes) -> Frame:
+def read_arrow(data: bytes, allowance: Allowance | None = None) -> Frame:
     """The frame in an Arrow file. Numbers and times are read-only views of `data` if it has one batch.
 
     Several batches become one column; none is no rows. Timestamps of any unit count as nanoseconds. A null in
-    a field that is not nullable becomes the zero of its type. Raises WireError.
+    a field that is not nullable becomes the zero of its type. allowance: what compressed buffers may unpack
+    to, for files that share it; otherwise the file has one of its own. Raises WireError.
     """
     file = memoryview(data).toreadonly()
     footer = _footer(file)
@@ -47,7 +48,7 @@ def read_arrow(data: bytes) -> Frame:
     if schema_table is None:
         raise WireError("the Arrow file's footer has no schema")
     schema = read_schema(schema_table)
-    allowance = Allowance(len(file))
+    allowance = allowance or Allowance(len(file))
     batches = [
         read_batch(*_record_batch(file, block), schema.columns, allowance)
         for block in _blocks(footer, len(file))

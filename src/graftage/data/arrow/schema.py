@@ -20,6 +20,11 @@ from graftage.data.frame_meta import read_meta
 from graftage.data.labels import read_labels
 from graftage.errors import WireError
 
+# Characters of JSON under one key. The Go SDK has no limit, and can do without one: it reads into structs. Here,
+# every `{}` becomes a dictionary with all the keys of its kind, so that a list of them, of 20 MB, took two
+# minutes and a gigabyte. What real frames say about themselves are kilobytes.
+MOST_METADATA: Final = 1024 * 1024
+
 T = TypeVar("T")
 
 
@@ -123,6 +128,11 @@ def _parsed(metadata: Mapping[str, str], key: str, read: Callable[[object], T], 
     """What stands under a key as JSON; None if there is no such key."""
     if key not in metadata:
         return None
+    if len(metadata[key]) > MOST_METADATA:
+        raise WireError(
+            f"{owner}: its metadata `{key}` has {len(metadata[key]):,} characters; expected at most "
+            f"{MOST_METADATA:,}. What is larger belongs in a field"
+        )
     try:
         return read(read_json(metadata[key]))
     except ValueError as error:

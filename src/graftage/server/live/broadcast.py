@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from graftage.backend.stream import StreamRequest
-from graftage.errors import GraftageError, NotImplementedByPlugin, WireError
+from graftage.errors import GraftageError, NotImplementedByPlugin, WireError, for_log
 from graftage.server.callee import Callee
 from graftage.server.live.channel import Channel
 from graftage.server.live.outbox import Outbox
@@ -217,4 +217,4 @@ class Broadcast:
 
     def _tell(self, level: int, text: str, error: Exception) -> None:
         extra = {"plugin_id": self.source.callee.plugin_id, "channel": str(self.channel)}
-        _log.log(level, text, error, extra=extra)
+        _log.log(level, text, for_log(error), extra=extra)

@@ -13,7 +13,7 @@ from typing import Final, Protocol, Self
 
 from graftage.backend.context import User
 from graftage.backend.stream import StreamAnswer, StreamRequest
-from graftage.errors import GraftageError, WireError
+from graftage.errors import GraftageError, WireError, for_log
 from graftage.server.callee import Callee, Missing
 from graftage.server.live.broadcast import Broadcast, Source, Subscriber
 from graftage.server.live.channel import DATA_SOURCE, PLUGIN, Channel, parse_channel
@@ -173,7 +173,7 @@ class Streams:
         try:
             answer = await call(callee.plugin_id, request, timeout=self.options.call)
         except GraftageError as error:
-            _log.warning("channel %s: %s", channel, error, extra={"plugin_id": callee.plugin_id})
+            _log.warning("channel %s: %s", channel, for_log(error), extra={"plugin_id": callee.plugin_id})
             return refusal_of_error(error)
         refusal = refusal_of_status(answer.status)
         return refusal or (channel, Source(callee, channel.path, data), answer)

@@ -21,7 +21,7 @@ from graftage.backend.context import PluginContext, User
 from graftage.backend.health import HealthReport, HealthRequest, HealthStatus
 from graftage.data.canonical_json import Number, read_json
 from graftage.data.go_json import write_ordered
-from graftage.errors import GraftageError, NotFound, NotImplementedByPlugin, PluginNotRunning
+from graftage.errors import GraftageError, NotFound, NotImplementedByPlugin, PluginNotRunning, for_log
 from graftage.server.answers import Refused, json_answer, message_answer
 from graftage.server.call_headers import call_headers
 from graftage.server.callee import Callee, Callees, Missing
@@ -120,7 +120,7 @@ def _shown(report: HealthReport, callee: Callee, not_well: int) -> Response:
             body["details"] = _read_details(report.details_json)
         text = write_ordered(body | {"message": report.message, "status": status.name})
     except (ValueError, RecursionError) as error:
-        _log.warning("plugin %s: the details of its health are not shown: %s", callee.plugin_id, error)
+        _log.warning("plugin %s: the details of its health are not shown: %s", callee.plugin_id, for_log(error))
         return message_answer("Failed to unmarshal detailed response from backend plugin", 500)
     return json_answer(text, 200 if status is HealthStatus.OK else not_well)
 
@@ -150,5 +150,5 @@ def _as_doubles(value: object) -> object:
 
 def _failure(error: GraftageError, callee: Callee, text: str) -> GraftageError:
     """What a caller is told; the log is told why."""
-    _log.error("%s: plugin %s: %s", text, callee.plugin_id, error)
+    _log.error("%s: plugin %s: %s", text, callee.plugin_id, for_log(error))
     return Refused(503, "Plugin unavailable") if isinstance(error, PluginNotRunning) else Refused(500, text)

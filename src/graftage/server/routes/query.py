@@ -13,7 +13,7 @@ from starlette.responses import Response
 from graftage.backend.context import DataSourceSettings, User
 from graftage.backend.query import QueryRequest, Result
 from graftage.query.execute import Answer, Ask, execute
-from graftage.query.frames_json import FramesResult, encode_frames_answer, frames_result
+from graftage.query.frames_json import FramesResult, encode_frames_answer, frames_results
 from graftage.query.plan import Asked, DataSources, names_by_uid, plan, plan_by_id, plan_by_uid
 from graftage.query.tsdb_json import encode_answer
 from graftage.server.body import Model, flag, items, read_body, text
@@ -106,8 +106,8 @@ async def _shown_as_frames(answer: Answer) -> Response:
 
 async def _read_frames(results: Sequence[Result], weight: int) -> list[FramesResult]:
     if weight <= SMALL_ANSWER:
-        return list(map(frames_result, results))
-    return await asyncio.to_thread(lambda: list(map(frames_result, results)))
+        return frames_results(results)
+    return await asyncio.to_thread(frames_results, results)
 
 
 def _weight(results: Mapping[str, Result]) -> int:

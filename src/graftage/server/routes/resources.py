@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from graftage.backend.context import User
 from graftage.backend.resource import Headers, ResourcePart, ResourceRequest
-from graftage.errors import GraftageError, NotImplementedByPlugin, PluginNotRunning
+from graftage.errors import GraftageError, NotImplementedByPlugin, PluginNotRunning, for_log
 from graftage.server.answers import BEFORE_HANDLER, message_answer
 from graftage.server.body import read_bytes
 from graftage.server.callee import Callee, Callees, Missing
@@ -25,6 +25,7 @@ from graftage.server.departure import WhileConnected
 from graftage.server.headers import NO_CACHE
 from graftage.server.resource_forwarding import (
     caller_headers,
+    check_headers,
     plugin_headers,
     resource_path,
     resource_url,
@@ -118,6 +119,7 @@ class _Answer(Response):
                 async with aclosing(self._parts) as parts:
                     async for part in parts:
                         if not status:
+                            check_headers(part.headers)
                             status = _status(part.code)
                             await send(self._start(status, part.headers))
                         if part.body and status not in _WITHOUT_BODY:
@@ -127,7 +129,7 @@ class _Answer(Response):
         except ClientDisconnect:
             return
         except GraftageError as error:
-            _log.error("%s: plugin %s: %s", _CALL_FAILED, self._plugin_id, error)
+            _log.error("%s: plugin %s: %s", _CALL_FAILED, self._plugin_id, for_log(error))
             if not status:
                 await _told(error)(scope, receive, send)
             # Else it is too late for another status; the connection is closed on an answer that is not whole.
