@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -33,7 +33,7 @@ _FRAMES_READ_INLINE = 32 * 1024
 # By method: the largest message taken, in bytes. gRPC takes what `LaunchOptions.receive_bytes` says, which is
 # for queries; of these, nobody has more to say, and reading it takes a multiple of its size.
 # A channel of `server.live` passes on less than a packet may have here.
-_LARGEST: Mapping[str, int] = {
+_LARGEST = {
     rpc.CALL_RESOURCE: 64 * 1024 * 1024,
     rpc.CHECK_HEALTH: 1024 * 1024,
     rpc.COLLECT_METRICS: 16 * 1024 * 1024,

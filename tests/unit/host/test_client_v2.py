@@ -27,6 +27,7 @@ from graftage.backend.query import Chunk, Query, QueryRequest, Result, TimeRange
 from graftage.backend.resource import ResourcePart, ResourceRequest
 from graftage.backend.stream import StreamAnswer, StreamRequest
 from graftage.errors import CallFailed, NotImplementedByPlugin, PluginTimeout, PluginUnavailable, WireError
+from graftage.host import client as client_module
 from graftage.host.client import PluginClient
 from graftage.host.exit_status import ExitStatus
 from graftage.protocol import rpc
@@ -315,6 +316,44 @@ async def test_a_failed_call_tells_status_text_and_source(
         text,
         source,
     )
+
+
+async def test_a_call_that_was_cancelled_without_a_word_is_told_in_words(
+    plugin: Plugin, tmp_path: Path
+) -> None:
+    plugin.fails(grpc.StatusCode.CANCELLED, "")
+    async with asking(plugin, tmp_path) as client:
+        with pytest.raises(CallFailed, match="'test-plugin' cancelled the call without saying why") as failure:
+            await client.query(QUERIES, timeout=5)
+    assert failure.value.status == "CANCELLED"
+
+
+MEBIBYTE = 2**20
+
+
+@pytest.mark.parametrize(
+    ("method", "largest"),
+    [
+        (rpc.CALL_RESOURCE, 64 * MEBIBYTE),
+        (rpc.CHECK_HEALTH, MEBIBYTE),
+        (rpc.COLLECT_METRICS, 16 * MEBIBYTE),
+        (rpc.RUN_STREAM, 16 * MEBIBYTE),
+    ],
+)
+async def test_a_larger_answer_than_a_method_has_is_not_read(
+    method: str, largest: int, plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client_module._LARGEST[method] == largest
+    monkeypatch.setitem(client_module._LARGEST, method, 1000)  # what is really large takes long to send
+    too_large = b"\xff" * 1001  # and is no message
+    plugin.answers(method, too_large)
+    if method in STREAMS:
+        plugin.sends(method, [too_large])
+    async with asking(plugin, tmp_path) as client:
+        with pytest.raises(
+            WireError, match=rf"'test-plugin' answered {method.rpartition('/')[2]} .* 1,001 bytes; .* 1,000"
+        ):
+            await ALL[method](client)
 
 
 async def test_a_stream_that_fails_gives_what_came_before(plugin: Plugin, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.series import Series
 from graftage.errors import CallFailed, GraftageError, NotFound, PluginTimeout, PluginUnavailable, WireError
 from graftage.host.calls import Metadata
-from graftage.host.host_query import MOST_SOURCES, HostQueryService
+from graftage.host.host_query import MOST_QUESTIONS, MOST_SOURCES, HostQueryService
 from graftage.protocol.broker import Broker
 from graftage.protocol.host_query import decode_host_query, encode_host_query
 from graftage.protocol.wiring import Listens, Wiring
 from graftage.sdk.host_query import Host, HostConnection, HostQueryFailed, host_of_call
 from graftage.sdk.query import TimeRange
+from support.wait import eventually_async
 
 USER = User("me", role="Viewer")
 CONTEXT = context_of(DataSourceSettings(1, 2, "first", "first-ds", uid="u1"), user=USER)
@@ -135,8 +136,8 @@ async def test_the_connection_is_made_once_for_all_questions(tmp_path: Path) -> 
     async with connected(tmp_path) as pair:
         with pair.service.on_behalf(pair.broker, CONTEXT) as metadata:
             host = pair.host(metadata)
-            await asyncio.gather(*(host.query(f"u{number}") for number in range(2, 12)))
-    assert len(pair.others.asked) == 10
+            await asyncio.gather(*(host.query(f"u{number}") for number in range(2, 10)))
+    assert len(pair.others.asked) == 8
 
 
 async def test_a_question_may_have_a_time_range_of_its_own(tmp_path: Path) -> None:
@@ -208,6 +209,76 @@ async def test_a_question_goes_through_a_limited_number_of_data_sources(tmp_path
         ):
             await pair.host(metadata).query("u2")
     assert [asked[5] for asked in pair.others.asked] == [(*through[1:], "u1")]
+
+
+async def test_a_uid_is_repeated_only_as_far_as_it_tells_something(tmp_path: Path) -> None:
+    through = tuple(f"s{number}" for number in range(MOST_SOURCES))
+    async with connected(tmp_path) as pair:
+        with (
+            pair.service.on_behalf(pair.broker, CONTEXT, chain=through) as metadata,
+            pytest.raises(HostQueryFailed) as refused,
+        ):
+            await pair.host(metadata).query("u" * 100_000)
+    assert "u" * 100 in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+async def test_a_question_of_more_than_16_mib_is_not_taken(tmp_path: Path) -> None:
+    async with connected(tmp_path) as pair:
+        with (
+            pair.service.on_behalf(pair.broker, CONTEXT) as metadata,
+            pytest.raises(HostQueryFailed, match="larger than max"),
+        ):
+            await pair.host(metadata).query("u2", "A", {"expr": "x" * 2**24})
+    assert pair.others.asked == []
+
+
+async def test_a_call_has_a_limited_number_of_questions_in_progress(tmp_path: Path) -> None:
+    async with connected(tmp_path) as pair:
+        pair.others.open.clear()
+        with (
+            pair.service.on_behalf(pair.broker, CONTEXT) as metadata,
+            pair.service.on_behalf(pair.broker, CONTEXT) as of_another_call,
+        ):
+            host = pair.host(metadata)
+            asking = [asyncio.ensure_future(host.query("u2")) for _ in range(MOST_QUESTIONS)]
+            await eventually_async(lambda: len(pair.others.asked) == MOST_QUESTIONS)
+            with pytest.raises(HostQueryFailed, match="ask the next when one of them is answered"):
+                await host.query("u2")
+            asking.append(asyncio.ensure_future(pair.host(of_another_call).query("u2")))
+            await eventually_async(lambda: len(pair.others.asked) == MOST_QUESTIONS + 1)
+            pair.others.open.set()
+            await asyncio.gather(*asking)
+            await host.query("u2")
+
+
+async def test_a_question_that_was_given_up_makes_room_for_the_next(tmp_path: Path) -> None:
+    async with connected(tmp_path) as pair:
+        pair.others.open.clear()
+        with pair.service.on_behalf(pair.broker, CONTEXT) as metadata:
+            host = pair.host(metadata)
+            given_up = (host.query("u2", timeout=0.05) for _ in range(MOST_QUESTIONS))
+            await asyncio.gather(*given_up, return_exceptions=True)
+            pair.others.open.set()
+
+            async def is_answered() -> bool:
+                with suppress(HostQueryFailed):
+                    return bool(await host.query("u2"))
+                return False
+
+            async with asyncio.timeout(2):  # the host hears of it a moment later
+                while not await is_answered():
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_long_reason_is_cut(tmp_path: Path) -> None:
+    async with connected(tmp_path) as pair:
+        pair.others.fail(CallFailed("UNKNOWN", "x" * 1_000_000))
+        with (
+            pair.service.on_behalf(pair.broker, CONTEXT) as metadata,
+            pytest.raises(HostQueryFailed, match="cut here, of 1,000,000 characters"),
+        ):
+            await pair.host(metadata).query("u2")
 
 
 @pytest.mark.parametrize(

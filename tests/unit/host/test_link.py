@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 from contextlib import suppress
 from dataclasses import replace
@@ -171,6 +172,37 @@ async def test_a_plugin_that_says_nothing_is_given_up_in_time(
         handshake = Handshake(1, "unix", str(tmp_path / "silent"), HOST.certificate)
         why = await why_not(handshake, tls=tls, multiplex=multiplex, timeout=0.3)
         assert "within 0.3 s: nothing there answers as a gRPC server does" in why
+        assert ("TLS was asked for" in why) == tls
+
+
+async def test_a_silent_plugin_elsewhere_was_asked_for_tls_if_tls_is_set_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        handshake = Handshake(2, "unix", str(tmp_path / "silent"))
+        for is_secured in (False, True):
+            with pytest.raises(NotReached) as refused:
+                async with open_link(
+                    handshake, receive_bytes=-1, secure=lambda dial: dial, is_secured=is_secured
+                ) as link:
+                    await answering(link, timeout=0.2)
+            assert ("TLS was asked for" in str(refused.value)) == is_secured
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"), [(b"hello\n", r"only b'hello\\n' arrived before the connection ended"), (b"", "nothing")]
+)
+async def test_a_plugin_that_says_less_than_a_frame_of_yamux_is_told_what_was_expected(
+    tmp_path: Path, sent: bytes, words: str
+) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "short"):
+        handshake = Handshake(1, "unix", str(tmp_path / "short"))
+        why = await why_not(handshake, tls=False, multiplex=True, timeout=5)
+    assert re.search(f"expected frames of yamux, but {words}", why)
 
 
 def is_out_of_reach(channel: grpc.aio.Channel) -> bool:

@@ -174,6 +174,18 @@ async def test_a_peer_that_breaks_the_rules_is_told_and_left(junk: bytes, compla
         assert complaint in await asyncio.wait_for(asyncio.shield(session.ended), 5)
 
 
+async def test_a_write_that_fails_before_a_frame_arrived_says_what_was_expected() -> None:
+    session = Session(client=True)
+    session.data_received(b"oops")
+    session.connection_lost(BrokenPipeError(32, "Broken pipe"))
+    assert session.ended.result() == (
+        "expected frames of yamux, but only b'oops' arrived before the connection ended ([Errno 32] Broken "
+        "pipe); does the other process speak yamux, as it said?"
+    )
+    with pytest.raises(ConnectionResetError, match="only b'oops' arrived"):
+        session.open(Talk())
+
+
 async def test_a_peer_that_asks_without_end_and_reads_no_answer_is_cut_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

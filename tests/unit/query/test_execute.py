@@ -139,11 +139,22 @@ async def test_cancelling_cancels_every_call(count: int) -> None:
 
 
 async def test_the_log_keeps_the_beginning_of_a_long_error_only(caplog: pytest.LogCaptureFixture) -> None:
-    words = "x" * 1_000_000
-    answer = await ask_one(CallFailed("UNKNOWN", words))
-    assert answer.results["A"].error == words
+    await ask_one(CallFailed("UNKNOWN", "x" * 1_000_000))
     (record,) = caplog.records
     assert len(record.getMessage()) < 3000
+
+
+@pytest.mark.parametrize(
+    "answer", [[Result("A", "x" * 1_000_000)], CallFailed("UNKNOWN", "x" * 1_000_000)], ids=["query", "call"]
+)
+async def test_an_error_longer_than_64_kib_is_cut_and_says_so(answer: list[Result] | GraftageError) -> None:
+    error = (await ask_one(answer)).results["A"].error
+    assert error == "x" * 65_536 + "… (cut here, of 1,000,000 characters)"
+
+
+async def test_an_error_of_64_kib_is_whole() -> None:
+    words = "x" * 65_536
+    assert (await ask_one([Result("A", words)])).message == words
 
 
 async def test_of_many_data_sources_some_wait_for_their_turn() -> None:

@@ -16,6 +16,10 @@ def find(uid: str, *, org_id: int) -> DataSource | None:
     return SOURCE if (uid, org_id) == (SOURCE.uid, SOURCE.org_id) else None
 
 
+async def ask_nobody(*asked: object, **more: object) -> tuple[Result, ...]:
+    raise AssertionError("nobody is asked")
+
+
 async def test_the_plugin_of_the_other_data_source_is_asked_in_the_name_of_the_asker() -> None:
     asked: list[tuple[str, QueryRequest, float, tuple[str, ...]]] = []
 
@@ -33,10 +37,13 @@ async def test_the_plugin_of_the_other_data_source_is_asked_in_the_name_of_the_a
     assert asked == [("other-datasource", request, 5, ("first",))]
 
 
+async def test_a_long_uid_is_not_repeated_in_full() -> None:
+    with pytest.raises(NotFound) as refused:
+        await other_sources(find, ask_nobody, seconds=5)("u" * 10_000, 1, None, QUERIES, TimeRange(1, 2), ())
+    assert len(str(refused.value)) < 300
+
+
 @pytest.mark.parametrize(("uid", "org_id"), [("nobody", 1), ("other", 2)])
 async def test_data_sources_of_other_organisations_are_as_unknown_as_any(uid: str, org_id: int) -> None:
-    async def ask(*asked: object, **more: object) -> tuple[Result, ...]:
-        raise AssertionError("nobody is asked")
-
     with pytest.raises(NotFound, match="no data source has the uid"):
-        await other_sources(find, ask, seconds=5)(uid, org_id, None, QUERIES, TimeRange(1, 2), ())
+        await other_sources(find, ask_nobody, seconds=5)(uid, org_id, None, QUERIES, TimeRange(1, 2), ())

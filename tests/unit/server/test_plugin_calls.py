@@ -425,3 +425,37 @@ async def test_a_check_of_health_brings_the_cookies_that_its_data_source_names()
 async def test_what_the_server_says_itself_about_a_resource_is_not_kept(path: str) -> None:
     answer = await get(Plugin(), path)
     assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/datasources/1/health", "/api/plugins/probe/metrics", "/api/datasources/1/resources/x"]
+)
+async def test_the_log_keeps_the_beginning_of_a_long_reason_only(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = CallFailed("UNKNOWN", "x" * 1_000_000)
+    assert (await get(Plugin(error, error, (error,)), path)).status_code == 500
+    (record,) = [record for record in caplog.records if record.name.startswith("graftage")]
+    assert 2000 < len(record.getMessage()) < 3000
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"x-a": ("v",) * 1000}, 200),
+        ({"x-a": ("v",) * 1001}, 500),
+        ({f"x-{number}": () for number in range(1001)}, 500),
+        ({"x-a": ("v" * 65_533,)}, 200),
+        ({"x-a": ("v" * 65_534,)}, 500),
+        ({"Set-Cookie": ("v" * 65_534,)}, 500),
+    ],
+    ids=["most values", "values", "names", "most text", "text", "text that is left out anyway"],
+)
+async def test_headers_that_nobody_would_take_are_refused(
+    headers: dict[str, tuple[str, ...]], status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await get(Plugin(parts=(ResourcePart(200, headers, b"{}"),)), "/api/datasources/1/resources/x")
+    assert answer.status_code == status
+    if status == 500:
+        assert answer.json() == {"message": "Failed to call resource"}
+        assert "expected at most 1,000 header values of 65,536 characters together" in caplog.text

@@ -25,7 +25,7 @@ from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import CallFailed, NotFound, PluginTimeout
 from graftage.query.execute import CALL_FAILED
-from graftage.query.frames_json import encode_frames_answer, frames_result
+from graftage.query.frames_json import encode_frames_answer, frames_results
 from graftage.query.tsdb_json import encode_answer
 from graftage.server.caller import caller
 from graftage.server.long_answer import SMALL_ANSWER
@@ -342,7 +342,7 @@ async def test_queries_by_id_are_answered_with_the_files_just_as_they_came() -> 
 )
 async def test_what_takes_long_to_write_holds_up_nobody_else(result: Result) -> None:
     began = perf_counter()
-    written = encode_frames_answer([frames_result(result)])
+    written = encode_frames_answer(frames_results([result]))
     writing = perf_counter() - began
 
     async def ask() -> None:

@@ -297,6 +297,20 @@ def test_metadata_that_nests_deeply_is_read_or_refused(depth: int) -> None:
         assert read_arrow(file).meta is not None
 
 
+@pytest.mark.parametrize("key", ["meta", "labels", "config"])
+def test_more_than_a_mebibyte_of_metadata_is_refused_by_name(key: str) -> None:
+    def file(size: int) -> bytes:
+        pair = TableNode({0: key, 1: "{" + " " * (size - 2) + "}"})
+        if key == "meta":
+            return file_of(TableNode({2: [pair]}))
+        slots = {**column("x").slots, 6: [pair]}
+        return file_of(TableNode({1: [TableNode(slots)]}))
+
+    read_arrow(file(2**20))
+    with pytest.raises(WireError, match=f"its metadata `{key}` has 1,048,577 characters; expected at most 1,0"):
+        read_arrow(file(2**20 + 1))
+
+
 def test_numbers_and_times_are_views_that_cannot_be_written() -> None:
     time, number, *_ = read_arrow(FILE).fields
     for values in (time.values, number.values):

@@ -445,3 +445,18 @@ async def test_a_log_about_a_stream_names_the_plugin_and_the_channel(
     assert "it was killed" in record.getMessage()
     assert vars(record)["plugin_id"] == "probe"
     assert vars(record)["channel"] == CHANNEL
+
+
+@pytest.mark.parametrize("fails", ["subscribing", "streaming"])
+async def test_the_log_keeps_the_beginning_of_a_long_reason_only(
+    fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = CallFailed("UNKNOWN", "x" * 1_000_000)
+    feed = Feed()
+    feed.send(error)
+    plugin = StreamingPlugin(feed, subscribing=error if fails == "subscribing" else StreamAnswer(0))
+    async with streams_of(plugin) as streams:
+        await streams.subscribe(CHANNEL, b"", USER, Listening())
+        await eventually_async(lambda: caplog.records)
+    assert all(len(record.getMessage()) < 3000 for record in caplog.records)
+    assert "cut here, of 1,000,000 characters" in caplog.text
