@@ -85,6 +85,17 @@ async def test_a_program_that_exits_before_the_handshake_says_how(
     assert ("boom" in str(error)) == ("boom" in body)
 
 
+async def test_a_program_that_says_why_it_exits_is_told_with_who_ran_it_and_nothing_else(
+    start: Any, tmp_path: Path
+) -> None:
+    plugin = script(tmp_path, "import no_such_module")
+    error = await failure(start, plugin)
+    assert "No module named 'no_such_module'" in str(error)
+    interpreter = plugin.read_text().splitlines()[0].removeprefix("#!")
+    assert str(error).endswith(f"; {interpreter} ran {plugin}")
+    assert "owner" not in str(error)
+
+
 async def test_an_exit_in_the_middle_of_the_line_is_a_malformed_line(start: Any, tmp_path: Path) -> None:
     error = await failure(start, script(tmp_path, "os.write(1, b'1|1|un'); os._exit(4)"))
     assert "got '1|1|un'" in str(error)

@@ -166,7 +166,11 @@ def folder(tmp_path: Path) -> Path:
     ("to", "flags", "complaint"),
     [
         ("nonsense", (), "has no port"),
-        ("plugins.example:9000", (), "is not on this machine"),
+        (
+            "plugins.example:9000",
+            (),
+            "is not on this machine: name --tls-cert, --tls-key and --tls-ca, or say --no-tls",
+        ),
         ("127.0.0.1:9", ("--tls-cert", "x"), "given a certificate but no key"),
         ("127.0.0.1:9", ("--tls-ca", "x"), "the authority to trust"),
     ],
@@ -177,6 +181,24 @@ def test_what_cannot_be_relayed_is_not_installed(
     done = install_into(folder, to, *flags)
     assert (done.returncode, complaint in done.stderr) == (2, True), done.stderr
     assert [path.name for path in folder.iterdir()] == ["plugin.json"]
+
+
+@pytest.mark.parametrize(
+    ("to", "flags"), [("nonsense", ()), ("127.0.0.1:9", ("--tls-cert", "x")), ("plugins.example:9", ())]
+)
+def test_an_install_that_fails_leaves_the_working_relay_as_it_is(
+    folder: Path, to: str, flags: tuple[str, ...]
+) -> None:
+    install(folder, NOBODY)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert install_into(folder, to, *flags, "--force").returncode == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    done = install_into(tmp_path / "nope", NOBODY)
+    assert done.returncode == 1
+    assert "plugin.json: does not exist; put one there, or name the folder that holds it" in done.stderr
 
 
 def test_a_plugins_own_executable_is_not_replaced_unasked(folder: Path) -> None:

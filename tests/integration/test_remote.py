@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from graftage.errors import PluginNotRunning, SettingsError
+from graftage.errors import PluginNotRunning, PluginUnavailable, SettingsError
 from graftage.host.host import Host
 from graftage.host.launch_options import LaunchOptions
 from graftage.host.remote import RemotePlugin, connect
@@ -115,6 +115,31 @@ async def test_strangers_are_refused(
         assert reason in status.reason.lower().replace("_", " ")
         with pytest.raises(PluginNotRunning):
             await asked(host)
+
+
+async def test_a_host_without_tls_is_told_that_the_plugin_may_want_it(tmp_path: Path, plugins: Path) -> None:
+    own = pem_files(tmp_path / "own", Authority(), "127.0.0.1")
+    async with (
+        listening(tmp_path, *tls_flags(own)) as (_, address),
+        hosting(plugins, elsewhere=remote(address), limits={"connect_timeout": 0.5}) as host,
+    ):
+        await eventually_async(lambda: host.status(ID).reason, what="a reason")
+        assert "TLS was not asked for: does the plugin want it?" in host.status(ID).reason
+
+
+async def test_one_that_was_killed_is_missed_at_its_own_address(tmp_path: Path) -> None:
+    options = LaunchOptions(reconnect_timeout=30.0)
+    async with (
+        listening(tmp_path) as (plugin, address),
+        connect(RemotePlugin(NetworkPeer(address)), plugin_id=ID, options=options, logger=LOGGER) as running,
+    ):
+        await running.client.query(request(), timeout=SECONDS)
+        plugin.process.kill()
+        for _ in range(2):
+            with pytest.raises(PluginUnavailable) as missed:
+                await running.client.query(request(), timeout=SECONDS)
+            assert f"is not there: {address}: " in str(missed.value)
+            assert "private" not in str(missed.value), "our own sockets are nobody's concern"
 
 
 async def test_one_that_was_killed_is_found_again(tmp_path: Path, plugins: Path) -> None:

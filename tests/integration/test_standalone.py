@@ -158,6 +158,25 @@ async def test_other_processes_are_left_alone(folder: Path) -> None:
         bystander.wait()
 
 
+async def test_the_same_plugin_on_the_network_is_left_alone(folder: Path) -> None:
+    program = folder / "plugin.py"
+    program.write_text(PROGRAM)
+    environment = {name: value for name, value in os.environ.items() if name not in BY_NOBODY}
+    served = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, program, "--listen", "127.0.0.1:0"], env=environment, stderr=subprocess.PIPE
+    )
+    assert served.stderr is not None
+    try:
+        while b"the plugin listens" not in await asyncio.to_thread(served.stderr.readline):
+            assert served.poll() is None
+        async with standing_alone(folder):
+            pass
+        assert served.poll() is None
+    finally:
+        served.kill()
+        served.communicate()
+
+
 async def test_the_stand_in_tells_where_and_asks_for_no_cookie(folder: Path) -> None:
     (folder / ADDRESS).write_text("127.0.0.1:4321\n")
     async with started(PROGRAM, folder, environment=BY_NOBODY) as stand_in:

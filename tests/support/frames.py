@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,6 +23,15 @@ def text_array(texts: list[str]) -> NDArray[np.object_]:
     values = np.empty(len(texts), object)
     values[:] = texts
     return values
+
+
+def compressed(table: pa.Table, codec: str, *, batches: int = 1) -> bytes:
+    """An Arrow file. codec: `lz4` or `zstd`."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        for _ in range(batches):
+            writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def elements(kind: FieldType) -> st.SearchStrategy[Any]:

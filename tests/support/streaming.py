@@ -90,16 +90,20 @@ class OneSource:
 
 
 class Listening:
-    """A subscriber that keeps up, if it is told to. texts: what it got."""
+    """A subscriber that keeps up, if it is told to. texts: what it got. failures: of the stream."""
 
     def __init__(self, limit: Limit | None = None) -> None:
         self.texts: list[str] = []
+        self.failures: list[str] = []
         self.is_slow = False
         self.is_dismissed = False
         self.outbox = Outbox(limit or Limit(), self._overflowed)
 
     def pass_on(self, text: str) -> None:
         self.outbox.put(text)
+
+    def tell_failure(self, text: str) -> None:
+        self.failures.append(text)
 
     def dismiss(self) -> None:
         self.is_dismissed = True

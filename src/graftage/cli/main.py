@@ -7,12 +7,15 @@ setting or what it names has to be changed first.
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from typing import NoReturn
 
 from graftage import __version__
@@ -23,6 +26,8 @@ MISUSED = 2
 # What a shell reports for a program that SIGINT or SIGPIPE ended.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+_FLAG = re.compile(r"--?[a-zA-Z][^=\s]*(?==|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,29 @@ COMMANDS = {
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Tells a mistake in one line: a command's whole usage would push it off the screen."""
+    """Tells a mistake in one line: a command's whole usage would push it off the screen.
+
+    A flag that does not exist is told before anything else, as its value would be taken for an argument.
+    """
+
+    def parse_known_args(  # type: ignore[override]  # the overloads are for namespaces of other types
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._subparsers is None:  # else the flags of an action's own parser come, too
+            self._check_flags(args or ())
+        known, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unexpected {' '.join(rest)}")
+        return known, rest
+
+    def _check_flags(self, given: Iterable[str]) -> None:
+        known = self._option_string_actions
+        for word in takewhile(lambda word: word != "--", given):
+            flag = _FLAG.match(word)
+            if flag and flag[0] not in known:
+                close = difflib.get_close_matches(flag[0], known, n=1)
+                hint = f", did you mean {close[0]}?" if close else ""
+                self.error(f"there is no flag {flag[0]}{hint}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(MISUSED, f"{self.prog}: error: {message}; see {self.prog} --help\n")

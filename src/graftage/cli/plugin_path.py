@@ -19,12 +19,12 @@ def plugin_at(path: Path) -> tuple[str, Executable]:
     if not os.path.lexists(path):
         raise BadRequest(f"{path} does not exist; name a plugin's folder or its executable")
     if path.name == FILE_NAME:
-        return _described(path.absolute())
+        return _described(path.parent.resolve() / path.name)
     if not path.is_dir():
         return path.stem, executable_file(path.absolute())
     for folder in (path / "dist", path):
         if os.path.lexists(folder / FILE_NAME):
-            return _described((folder / FILE_NAME).absolute())
+            return _described(folder.resolve() / FILE_NAME)
     raise BadRequest(f"no {FILE_NAME} in {path.absolute()}; name a plugin's folder or its executable")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,10 +12,9 @@ from rich.text import Text
 from graftage.cli.show import console_for, printable
 from graftage.errors import GraftageError
 from graftage.host.launch import StartFailed
+from graftage.host.plugin_log import lines_for_people
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
-
-_STACK = "stacktrace"
 
 
 @contextmanager
@@ -52,17 +50,7 @@ class _Words(logging.Handler):
             return
         try:
             console = console_for(sys.stderr)
-            for line in _lines(record.getMessage(), fields):
+            for line in lines_for_people(record.getMessage(), fields):
                 console.print(Text("  | " + printable(line), style=STYLES.get(record.levelno, "dim")))
         except Exception:
             self.handleError(record)
-
-
-def _lines(text: str, fields: Mapping[str, object]) -> Iterator[str]:
-    """The record as the host writes it, but for a stack trace: that follows, line by line."""
-    stack = fields.get(_STACK)
-    if not isinstance(stack, str):
-        yield text
-        return
-    yield text.replace(f" {_STACK}={json.dumps(stack, ensure_ascii=False)}", "")
-    yield from stack.splitlines()

@@ -22,8 +22,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graftage.cli.server_url import DEFAULT_URL, server_url
 from graftage.cli.show import console_for, printable
-from graftage.config import URL_VARIABLE, Settings
+from graftage.config import URL_VARIABLE
 from graftage.errors import GraftageError, SettingsError
 from graftage.host.discovery import InstalledPlugin, Problem, discover
 from graftage.host.executable import ExecutableError, find_executable
@@ -32,7 +33,6 @@ from graftage.host.supervision import State
 from graftage.server.ordered_json import write_ordered
 from graftage.server.routes.plugins import states_json
 
-DEFAULT_URL = f"http://{Settings().address}"
 SECONDS = 10.0
 
 STYLES = {
@@ -94,6 +94,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--url",
+        type=server_url,
         default=os.environ.get(URL_VARIABLE, DEFAULT_URL),
         help=f"the server (${URL_VARIABLE}, else {DEFAULT_URL})",
     )
@@ -179,8 +180,8 @@ def render(report: Report, *, now: datetime) -> Group:
 def _table(plugins: Sequence[Plugin], now: datetime) -> Table:
     table = Table(header_style="dim")
     ended = any(plugin.last_exit for plugin in plugins)
-    for name in ("plugin", "type", "version", "state", "for", "pid", "restarts"):
-        table.add_column(name, justify="right" if name in ("for", "pid", "restarts") else "left")
+    for name in ("plugin", "type", "version", "state", "for", "pid or address", "restarts"):
+        table.add_column(name, justify="right" if name in ("for", "pid or address", "restarts") else "left")
     if ended:
         table.add_column("last exit")
     for plugin in plugins:

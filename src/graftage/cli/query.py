@@ -29,8 +29,9 @@ from graftage.backend.secrets import Secrets
 from graftage.cli.answer import Answer, errors, read_answer
 from graftage.cli.plugin_path import plugin_at
 from graftage.cli.plugin_words import words_on_stderr
+from graftage.cli.server_url import DEFAULT_URL, server_url
 from graftage.cli.show import console_for, printable, render, write_csv
-from graftage.config import URL_VARIABLE, Settings
+from graftage.config import URL_VARIABLE
 from graftage.data.canonical_json import JsonSyntaxError, Number, canonical, read_json, write_json
 from graftage.errors import BadRequest, GraftageError, NotFound
 from graftage.host.attach import attach
@@ -42,7 +43,6 @@ from graftage.query.execute import execute
 from graftage.query.frames_json import encode_frames_answer, frames_results
 from graftage.query.plan import Asked, plan_by_uid
 
-DEFAULT_URL = f"http://{Settings().address}"
 DEFAULT_TIMEOUT = 30.0
 LONGEST_TIMEOUT = 86400.0  # as the server's; far beyond it gRPC's own clock overflows
 REATTACHED = "reattached"  # the id of a plugin of which only the address is known
@@ -76,7 +76,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "queries", nargs="+", type=_asked, metavar="[REF=]JSON", help="a query model, as a dashboard keeps it"
+        "queries",
+        nargs="*",
+        type=_asked,
+        metavar="[REF=]JSON",
+        help="a query model, as a dashboard keeps it (default: {})",
     )
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument("--datasource", metavar="NAME|ID", help="a data source of the server")
@@ -98,7 +102,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     plugin.add_argument(
         "--secret",
         action="append",
-        type=_pair,
+        type=_secret,
         default=[],
         metavar="KEY=VARIABLE",
         help="a secret, from an environment variable",
@@ -142,17 +146,18 @@ def _models(args: argparse.Namespace) -> list[dict[str, object]]:
         "intervalMs": _number(args.interval),
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    named = [asked.ref_id for asked in args.queries if asked.ref_id is not None]
+    queries = args.queries or [TypedQuery(None, {})]
+    named = [asked.ref_id for asked in queries if asked.ref_id is not None]
     taken = set(named)
     if len(taken) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise BadRequest(f"two queries are called {twice!r}, and only one could be answered under that name")
     free = (name for name in _names() if name not in taken)
-    return [given | dict(asked.model) | {"refId": asked.ref_id or next(free)} for asked in args.queries]
+    return [given | dict(asked.model) | {"refId": asked.ref_id or next(free)} for asked in queries]
 
 
 def _ask_server(args: argparse.Namespace, models: Iterable[Mapping[str, object]]) -> bytes:
-    url = os.environ.get(URL_VARIABLE, DEFAULT_URL) if args.url is None else args.url
+    url = server_url(os.environ.get(URL_VARIABLE, DEFAULT_URL) if args.url is None else args.url)
     try:
         # A proxy of the environment is for the world outside, not for a server on this machine.
         with httpx.Client(base_url=url, timeout=args.timeout + SPARE_SECONDS, trust_env=False) as http:
@@ -247,7 +252,7 @@ class _OneSource:
 
 def _settings(args: argparse.Namespace, plugin_id: str) -> DataSourceSettings:
     settings = dict(args.set)
-    secrets = {key: _variable(name) for key, name in args.secret}
+    secrets = {key: _variable(key, name) for key, name in args.secret}
     secrets |= {key: _secret_file(name) for key, name in args.secret_file}
     return DataSourceSettings(
         id=int(settings.get("id", "1")),
@@ -261,11 +266,15 @@ def _settings(args: argparse.Namespace, plugin_id: str) -> DataSourceSettings:
     )
 
 
-def _variable(name: str) -> str:
+def _variable(key: str, name: str) -> str:
     try:
         return os.environ[name]
     except KeyError:
-        raise BadRequest(f"the environment variable {name}, meant to hold a secret, is not set") from None
+        # What was given is not shown: it may be the secret itself, typed in the place of a name.
+        raise BadRequest(
+            f"--secret {key}=...: no environment variable of the given name is set; "
+            "expected KEY=VARIABLE, the name of the variable that holds the secret"
+        ) from None
 
 
 def _secret_file(name: str) -> str:
@@ -359,6 +368,15 @@ def _pair(text: str) -> tuple[str, str]:
     if not key or not equals or not value:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
     return key, value
+
+
+def _secret(text: str) -> tuple[str, str]:
+    key, equals, name = text.partition("=")
+    if not key or not equals or not name:
+        raise argparse.ArgumentTypeError(
+            "expected KEY=VARIABLE, the name of the environment variable that holds the secret"
+        )
+    return key, name
 
 
 def _setting(text: str) -> tuple[str, str]:

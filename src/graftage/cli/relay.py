@@ -13,11 +13,14 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from graftage.errors import GraftageError, PluginFault, SettingsError
+from graftage.errors import PluginFault, SettingsError
 from graftage.host.executable import build_name
 from graftage.host.plugin_json import FILE_NAME, PluginJson, PluginJsonError, read_plugin_json
+from graftage.protocol.network_peer import NotSecured, peer_from
+from graftage.protocol.network_tls import TlsFiles
 from graftage.sdk import relay
 
 LAUNCHER = """#!/bin/sh
@@ -69,15 +72,15 @@ def install(args: argparse.Namespace) -> int:
     plugin = _plugin(folder)
     launcher = folder / build_name(plugin.executable, platform.system(), platform.machine())
     settings = launcher.parent / relay.FILE
-    text = _settings_text(args)
+    files = {
+        key: os.path.abspath(path)
+        for key in ("tls_cert", "tls_key", "tls_ca")
+        if (path := getattr(args, key))
+    }
+    _check(args, files)
     if launcher.exists() and not args.force and not _is_ours(launcher):
         raise SettingsError(f"{launcher} is there already; --force puts the relay in its place")
-    _write(settings, text, 0o644)
-    try:
-        relay.read_relay_settings(settings, {}).peer.security()
-    except GraftageError:
-        settings.unlink()
-        raise
+    _write(settings, _settings_text(args, files), 0o644)
     python = shlex.quote(sys.executable)
     _write(launcher, LAUNCHER.format(python=python, settings=relay.FILE), 0o755)
     print(f"{launcher} relays to {args.to}; its settings are in {settings}")
@@ -96,15 +99,32 @@ def _plugin(folder: Path) -> PluginJson:
     return plugin
 
 
-def _settings_text(args: argparse.Namespace) -> str:
+def _check(args: argparse.Namespace, files: Mapping[str, str]) -> None:
+    """Could a relay with these settings reach its plugin? Nothing is written yet. Raises SettingsError."""
+    paths = [Path(files[key]) if key in files else None for key in ("tls_cert", "tls_key", "tls_ca")]
+    try:
+        peer = peer_from(
+            args.to,
+            tls=False if args.no_tls else None,
+            files=TlsFiles(*paths),
+            server_name=args.tls_server_name or "",
+        )
+    except NotSecured:
+        raise SettingsError(
+            f"the plugin at {args.to} is not on this machine: name --tls-cert, --tls-key and --tls-ca, or "
+            "say --no-tls to send queries and secrets in the open"
+        ) from None
+    peer.security()
+
+
+def _settings_text(args: argparse.Namespace, files: Mapping[str, str]) -> str:
     """TOML. A text in JSON is one in TOML, too, but for characters that no path and no name has."""
     import json
 
-    files = {key: getattr(args, key) for key in ("tls_cert", "tls_key", "tls_ca")}
-    values = {key: os.path.abspath(path) for key, path in files.items() if path}
+    values = {"to": args.to, **files}
     if args.tls_server_name:
         values["tls_server_name"] = args.tls_server_name
-    lines = [f"{key} = {json.dumps(value)}" for key, value in {"to": args.to, **values}.items()]
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     return "\n".join([*lines, *(["tls = false"] if args.no_tls else [])]) + "\n"
 
 

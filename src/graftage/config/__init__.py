@@ -7,6 +7,7 @@ from graftage.config.loading import (
     URL_VARIABLE,
     load_settings,
 )
+from graftage.config.plugin_table import meant_key
 from graftage.config.settings import LOG_FORMATS, LOG_LEVELS, Address, PluginSettings, Settings
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "PluginSettings",
     "Settings",
     "load_settings",
+    "meant_key",
 ]

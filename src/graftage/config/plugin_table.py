@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -73,6 +74,16 @@ REMOTE_KEYS: Mapping[str, Key] = {
 def host_keys(table: Mapping[str, object]) -> Mapping[str, Key]:
     """Which keys of this table are for the host."""
     return {**HOST_KEYS, **(REMOTE_KEYS if "address" in table else LAUNCH_KEYS)}
+
+
+def meant_key(name: str) -> str:
+    """The key of the host's that was probably meant by this one, which is none; empty without one.
+
+    Only what is nearly the same counts: all other keys are the plugin's own.
+    """
+    known = {**HOST_KEYS, **LAUNCH_KEYS, **REMOTE_KEYS}
+    close = [] if name in known else difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.85)
+    return close[0] if close else ""
 
 
 def plugin_settings(own: Mapping[str, object], others: Mapping[str, str]) -> PluginSettings:

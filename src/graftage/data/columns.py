@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from graftage.data.durations import counts_from_durations
+from graftage.data.durations import counts_from_durations, counts_from_timedeltas
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.json_text import checked_json, json_text, not_text
 from graftage.data.moments import moments_from_array, moments_from_counts
@@ -22,9 +22,11 @@ from graftage.data.moments import moments_from_array, moments_from_counts
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # By the kind of element, in words: what a column of them becomes.
-_INTEGER, _NUMBER, _BOOL, _TEXT, _TIME = "integers", "numbers", "bools", "text", "times"
+_INTEGER, _NUMBER, _BOOL, _TEXT = "integers", "numbers", "bools", "text"
+_TIME, _DURATION = "times", "durations"
 _FILLERS: Final[Mapping[str, object]] = {
     _INTEGER: 0, _NUMBER: 0.0, _BOOL: False, _TEXT: "", _TIME: _EPOCH,
+    _DURATION: timedelta(),
 }  # fmt: skip
 
 
@@ -156,6 +158,9 @@ def _field_from_list(name: str, values: Sequence[object]) -> Field:
             return Field(name, FieldType.BOOL, np.array(present, np.bool_), valid)
         case "times":
             return Field(name, FieldType.TIME, _moments(name, present), valid)
+        case "durations":
+            counts, unit = counts_from_timedeltas(name, present)
+            return Field(name, FieldType.INT64, counts, valid, config={"unit": unit})
         case _:
             texts = np.empty(len(present), object)
             texts[:] = [str(value) for value in present]
@@ -227,10 +232,12 @@ def _kind_of_element(name: str, value: object) -> str:
             return _TEXT
         case date():
             return _TIME
+        case timedelta():
+            return _DURATION
         case _:
             raise ValueError(
                 f"column {name!r} holds {type(value).__name__} {value!r}; expected numbers, bools, text, "
-                f"datetimes or None{_way_out(value)}"
+                f"datetimes, timedeltas or None{_way_out(value)}"
             )
 
 

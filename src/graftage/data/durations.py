@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,20 @@ from numpy.typing import NDArray
 GRAFANA_UNITS: Final[Mapping[str, str]] = {
     "ns": "ns", "us": "µs", "ms": "ms", "s": "s", "m": "m", "h": "h", "D": "d",
 }  # fmt: skip
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def counts_from_timedeltas(name: str, values: Sequence[timedelta]) -> tuple[NDArray[np.int64], str]:
+    """Python's timedeltas as counts, and Grafana's unit. Raises ValueError naming the column."""
+    try:
+        counts = np.array([value // _MICROSECOND for value in values], np.int64)
+    except OverflowError as error:
+        raise ValueError(
+            f"column {name!r} holds durations from {min(values)} to {max(values)}; expected them to fit in "
+            "int64 as microseconds"
+        ) from error
+    return counts, GRAFANA_UNITS["us"]
 
 
 def counts_from_durations(

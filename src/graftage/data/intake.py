@@ -98,6 +98,6 @@ def _way_out(data: object) -> str:
         case np.ndarray():
             return f" with the shape {data.shape} (name its columns: {{'a': array[:, 0], ...}})"
         case _ if hasattr(type(data), "collect"):
-            return " (collect it first)"
+            return " (call its .collect() first)"
         case _:
             return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -36,7 +36,8 @@ _SETTLE_SECONDS = 0.25  # a broken connection is known a moment before the proce
 class Calls:
     """Makes calls over one channel. Owns no process, retries nothing.
 
-    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks.
+    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks. why: makes
+    of gRPC's reason for a broken connection what is known of it.
 
     All calls raise PluginUnavailable if the process is gone, PluginTimeout if it stays silent,
     NotImplementedByPlugin if it lacks the service or the method, CallFailed if it fails the call.
@@ -48,8 +49,11 @@ class Calls:
         channel: grpc.aio.Channel,
         exit_: asyncio.Future[ExitStatus],
         version: int,
+        *,
+        why: Callable[[str], str] = str,
     ) -> None:
         self._plugin_id = plugin_id
+        self._why = why
         self._version = version
         self._channel = channel
         self._exit = exit_
@@ -105,7 +109,7 @@ class Calls:
             case _ if status in _GIVEN_UP and time.monotonic() > deadline - _DEADLINE_SECONDS:
                 return self._too_late(timeout or 0.0)
             case grpc.StatusCode.UNAVAILABLE if await self._is_out_of_reach():
-                return self._unavailable(details)
+                return self._unavailable(self._why(details))
             case grpc.StatusCode.UNIMPLEMENTED:
                 name = method.rpartition("/")[2]
                 return NotImplementedByPlugin(

@@ -31,9 +31,9 @@ _POINTS_READ_INLINE = 256 * 1024
 _FRAMES_READ_INLINE = 32 * 1024
 
 # By method: the largest message taken, in bytes. gRPC takes what `LaunchOptions.receive_bytes` says, which is
-# for queries; of these, nobody has more to say, and reading it takes a multiple of its size.
-# A channel of `server.live` passes on less than a packet may have here.
-_LARGEST = {
+# for queries; of these, nobody has more to say, and reading it takes a multiple of its size. `server.live`
+# drops packets of a stream long before this ends it.
+LARGEST = {
     rpc.CALL_RESOURCE: 64 * 1024 * 1024,
     rpc.CHECK_HEALTH: 1024 * 1024,
     rpc.COLLECT_METRICS: 16 * 1024 * 1024,
@@ -62,7 +62,8 @@ _QUERIES = {
 class PluginClient:
     """Typed calls over one channel. Owns no process, retries nothing.
 
-    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks.
+    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks. why: as of
+    `Calls`.
 
     All calls raise PluginUnavailable if the process is gone, PluginTimeout if it does not answer within
     `timeout` seconds, CallFailed if the call as a whole failed, WireError if the answer is none, and
@@ -77,10 +78,12 @@ class PluginClient:
         channel: grpc.aio.Channel,
         exit_: asyncio.Future[ExitStatus],
         version: int,
+        *,
+        why: Callable[[str], str] = str,
     ) -> None:
         self._plugin_id = plugin_id
         self._version = version
-        self._calls = Calls(plugin_id, channel, exit_, version)
+        self._calls = Calls(plugin_id, channel, exit_, version, why=why)
 
     async def query(
         self, request: QueryRequest, *, timeout: float, metadata: Metadata = ()
@@ -201,7 +204,7 @@ class PluginClient:
             )
 
     def _check_size(self, method: str, answer: bytes) -> None:
-        largest = _LARGEST.get(method)
+        largest = LARGEST.get(method)
         if largest is not None and len(answer) > largest:
             raise WireError(
                 f"plugin {self._plugin_id!r} answered {method.rpartition('/')[2]} with a message of "

@@ -51,6 +51,20 @@ def explain_silence(path: Path, *, said_why: bool) -> str:
     return _file(path) if said_why else f"{_file(path)}; {_CAUSES}"
 
 
+def who_ran(path: Path, interpreter: str) -> str:
+    """Which program read a script, as a missing module is often one of another Python.
+
+    interpreter: empty when the system launched the file itself, by its first line or as a binary.
+    """
+    try:
+        start = b"" if interpreter else _first_bytes(path)
+    except OSError:
+        start = b""
+    if start.startswith(b"#!"):
+        interpreter = start[2:].split(b"\n")[0].decode("utf-8", "replace").strip()
+    return f"{interpreter} ran {path}" if interpreter else f"the program is {path}"
+
+
 def architecture(start: bytes) -> str:
     """Format and machine of a program, from its first bytes; empty when it is no binary."""
     if start.startswith(b"\x7fELF") and len(start) >= 20:

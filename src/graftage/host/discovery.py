@@ -233,6 +233,12 @@ class _Walk:
             )
             self._report(path, message, key="id", plugin_id=plugin.id)
             return None
+        if description.executable and not description.backend and description.type in LAUNCHED:
+            message = (
+                'is not true beside an "executable", so nothing is launched; write "backend": true, or take '
+                '"executable" away'
+            )
+            self._report(path, message, key="backend", plugin_id=plugin.id)
         return plugin
 
     def _check_link(self, path: Path) -> None:

@@ -51,8 +51,8 @@ async def stand_beside_foreign(
     """Connect to a plugin that listens, for as long as the block lasts.
 
     handshake: what it would print. stop: lets go of it, or ends it, within a limited time. secure: puts TLS,
-    or nothing, over each connection; is_secured: whether it is TLS. A connection that stays broken for `options.reconnect_timeout` seconds is the end.
-    Raises StartFailed.
+    or nothing, over each connection; is_secured: whether it is TLS. A connection that stays broken for
+    `options.reconnect_timeout` seconds is the end. Raises StartFailed.
     """
     where = f"plugin {plugin_id!r} at {handshake.address}"
     output = PrintedOutput(plugin_id, options, logger)

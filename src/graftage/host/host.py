@@ -121,7 +121,8 @@ class Host(Asking):
         refused = next((problem for problem in self.problems if problem.plugin_id == plugin_id), None)
         reason = f" ({refused})" if refused else ""
         raise NotFound(
-            f"no plugin has the id {plugin_id!r}{reason}; GET /api/plugins lists those that were found"
+            f"no plugin has the id {plugin_id!r}{reason}; GET /api/plugins lists those that were found; "
+            "restart the server if it was added since"
         )
 
     def _on_behalf(

@@ -158,8 +158,8 @@ class HostQueryService:
         if asker.in_progress >= MOST_QUESTIONS:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"{MOST_QUESTIONS} questions of this call are in progress, which is as many as may be at once; "
-                "ask the next when one of them is answered",
+                f"{MOST_QUESTIONS} questions of this call are in progress, and no more may be at once; ask "
+                "the next when one of them is answered",
             )
         asker.in_progress += 1
         try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from graftage.errors import HandshakeError, PluginFault, SettingsError
 from graftage.host import connection
 from graftage.host.checksum import BY_NAME, Checksum, checked
-from graftage.host.diagnosis import explain_refusal, explain_silence
+from graftage.host.diagnosis import explain_refusal, explain_silence, who_ran
 from graftage.host.exit_status import ExitStatus
 from graftage.host.launch_options import LaunchOptions
 from graftage.host.link import Link, NotReached, open_link
@@ -126,7 +126,7 @@ async def launch(
             limit = max(deadline - loop.time(), options.connect_timeout)
             await until_answering(link, process.exit, timeout=limit, logger=logger)
         except (HandshakeError, NotReached, SettingsError) as error:
-            raise await _start_failed(error, executable, plugin_id, process, output) from error
+            raise await _start_failed(error, executable, interpreter, plugin_id, process, output) from error
         await stack.enter_async_context(_standing(process, link, output, options, logger))
         yield RunningPlugin(plugin_id, process, link, stderr_tail=lambda: output.stderr_tail)
 
@@ -210,6 +210,7 @@ def _remove_socket_at_end(process: PluginProcess, handshake: Handshake) -> None:
 async def _start_failed(
     error: HandshakeError | NotReached | SettingsError,
     executable: Path,
+    interpreter: str,
     plugin_id: str,
     process: PluginProcess,
     output: PluginOutput,
@@ -228,7 +229,9 @@ async def _start_failed(
     last = [_message(line)[:_QUOTED_CHARACTERS] for line in output.stderr_tail[-_QUOTED_LINES:]]
     said = "the last on its stderr: " + " / ".join(last) if last else "it wrote nothing to stderr"
     after = []
-    if isinstance(error, (MalformedHandshake, _NoHandshake)):
+    if isinstance(error, _NoHandshake) and last and status:
+        after.append(who_ran(executable, interpreter))  # the file runs: it ended with a reason of its own
+    elif isinstance(error, (MalformedHandshake, _NoHandshake)):
         after.append(explain_silence(executable, said_why=bool(last)))
     return StartFailed(
         "; ".join([*parts, said, *after]),

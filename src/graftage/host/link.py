@@ -67,6 +67,14 @@ class Link:
         )
         self._forwarder = forwarder
 
+    def why_broken(self, told: str) -> str:
+        """Why calls do not get through. told: by gRPC, which knows nothing but our private socket where
+        connections are carried on.
+        """
+        if self._forwarder is None:
+            return told
+        return f"{self.handshake.address}: {self._forwarder.reason or 'the connection ended'}"
+
     async def refused(self) -> str:
         """Return, with the reason, when a connection below gRPC could not be made or broke."""
         if self._forwarder is None:

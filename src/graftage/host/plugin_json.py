@@ -9,6 +9,7 @@ Source: Grafana, pkg/plugins/models.go and its neighbours, and Go's encoding/jso
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -241,10 +242,22 @@ def _file_bytes(path: Path) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise PluginJsonError(f"cannot be read: {error.strerror}; let the host's user read it") from error
+        raise PluginJsonError(_unreadable(path, error)) from error
     if len(data) > LIMIT:
         raise PluginJsonError(f"is larger than {LIMIT} bytes; it can hardly be meant as a plugin.json")
     return data
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    match error.errno:
+        case errno.ENOENT if path.is_symlink():
+            return "is a link that leads to no file; restore what it led to"
+        case errno.ENOENT | errno.ENOTDIR:
+            return "does not exist; put one there, or name the folder that holds it"
+        case errno.EACCES | errno.EPERM:
+            return f"cannot be read: {error.strerror}; let the host's user read it"
+        case _:
+            return f"cannot be read: {error.strerror}; repair it or move it away"
 
 
 def _first_json_value(data: bytes) -> object:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 
 from graftage.host.allowance import Allowance
 from graftage.protocol.log_record import LogRecord
 
 REPORT_SECONDS = 5.0  # how often to say that lines were left out
+_STACK = "stacktrace"  # the field's name in hclog
 _PRICE_BYTES = 1024  # a line costs one, and one more for each of these
 
 
@@ -67,6 +69,14 @@ class PluginLog:
                 extra={"plugin_id": self._plugin_id},
             )
             self._left_out = 0
+
+
+def lines_for_people(text: str, fields: Mapping[str, object]) -> list[str]:
+    """A record's text as it was logged, but for its stack trace: that follows, line by line."""
+    stack = fields.get(_STACK)
+    if not isinstance(stack, str):
+        return [text]
+    return [text.replace(f" {_STACK}={_value(stack)}", ""), *stack.splitlines()]
 
 
 def _text(record: LogRecord) -> str:

@@ -41,7 +41,7 @@ class RunningPlugin:
         stderr_tail: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.version = link.handshake.version
-        self.client = PluginClient(plugin_id, link.channel, life.exit, self.version)
+        self.client = PluginClient(plugin_id, link.channel, life.exit, self.version, why=link.why_broken)
         self.link = link
         self._life = life
         self._stderr_tail = stderr_tail

@@ -62,6 +62,8 @@ def _why(link: Link, refused: asyncio.Future[str], timeout: float) -> str:
     why = "there is no such socket" if gone else "nothing there answers as a gRPC server does"
     if link.is_secured and not gone:
         why += "; TLS was asked for: is the plugin set up for it?"
+    elif link.handshake.network == "tcp":
+        why += "; TLS was not asked for: does the plugin want it?"
     return f" within {timeout:.1f} s: {why}"
 
 

@@ -12,6 +12,10 @@ from graftage.protocol.network_tls import TlsFiles, client_context, is_loopback,
 from graftage.protocol.tls_connection import secured
 
 
+class NotSecured(SettingsError):
+    """The plugin is on another machine, and nobody said how, or that nothing, is to be secured."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPeer:
     """Where a plugin is. Raises SettingsError for what cannot work.
@@ -33,7 +37,7 @@ class NetworkPeer:
                 f"TLS for the plugin at {self.address} is both set up and switched off; keep one of the two"
             )
         if self.tls is None and not self.is_open and not is_loopback(split_address(self.address)[0]):
-            raise SettingsError(
+            raise NotSecured(
                 f"the plugin at {self.address} is not on this machine: name a certificate, its key and the "
                 "authority (tls_cert, tls_key, tls_ca), or say tls = false to send queries and secrets in "
                 "the open"

@@ -66,8 +66,8 @@ def decode_header(data: bytes | bytearray) -> Header:
     version, kind, flags, stream, length = _HEADER.unpack(data)
     if version != VERSION:
         raise YamuxError(
-            f"expected yamux version {VERSION}, got {version}, in {bytes(data)!r}; the other process does not "
-            "speak yamux"
+            f"expected yamux version {VERSION}, got {version}, in {bytes(data)!r}; the other process does "
+            "not speak yamux"
         )
     if kind > Kind.GO_AWAY:
         raise YamuxError(f"expected a yamux frame of type 0 to 3, got type {kind}")

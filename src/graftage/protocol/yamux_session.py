@@ -55,7 +55,7 @@ class Session(asyncio.Protocol):
     def open(self, protocol: asyncio.Protocol) -> YamuxStream:
         """A new stream with this protocol. Raises ConnectionResetError or YamuxError if there can be none."""
         if self._below is None or self.ended.done() or self._below.is_closing():
-            raise ConnectionResetError(self._reason or "the connection that carries all streams has ended")
+            raise ConnectionResetError(self._reason or self._why_lost(None))
         stream = self._add(self._multiplexer.open())
         stream.connect(protocol)
         self.flush()

@@ -36,7 +36,7 @@ class FramesResult:
 
 
 def frames_results(results: Collection[Result]) -> list[FramesResult]:
-    """The results of an answer with their frames read. What cannot be read is the error of its result alone."""
+    """The results of an answer, frames read. What cannot be read is the error of its result alone."""
     allowance = allowance_for(results)
     return [_read(result, allowance) for result in results]
 

@@ -138,6 +138,8 @@ def _hint(item: object) -> str:
         return ", which yields its data piece by piece"
     if kind.__name__ == "DataFrame":
         return " (give its columns: {name: df[name].to_numpy() for name in df.columns})"
+    if hasattr(kind, "collect"):
+        return " (call its .collect() first)"
     return ""
 
 

@@ -8,17 +8,35 @@ from collections.abc import Mapping, Sequence
 
 UNKNOWN = "unknown"
 
+FLAGS = (
+    "--listen HOST:PORT",
+    "--tls-cert FILE",
+    "--tls-key FILE",
+    "--tls-ca FILE",
+    "--no-tls",
+    "-standalone",
+    "-version",
+    "-buildinfo",
+)
+_HELP = ("h", "help")
 
-def explanation(script: str, python: str) -> str:
+
+def explanation(script: str, python: str, arguments: Sequence[str] = ()) -> str:
     """Why the program ends at once, and what to do instead.
 
     script: the file that was started. python: the interpreter that runs it, which has Graftage installed.
+    arguments: those it was started with, of which none says how to serve.
     """
+    known = {flag.split()[0].strip("-") for flag in FLAGS}.union(_HELP)
+    words = (word.partition("=")[0] for word in arguments if word.startswith("-"))
+    unknown = next((word for word in words if word.strip("-") not in known), "")
     return (
-        f"{os.path.basename(script) or 'This program'} is a backend plugin of Grafana: a host starts it and "
-        "talks to it over gRPC.\n"
+        (f"No way to serve is asked for with {unknown}.\n" if unknown else "")
+        + f"{os.path.basename(script) or 'This program'} is a backend plugin of Grafana: a host starts it "
+        "and talks to it over gRPC.\n"
         f"To ask it something without a host: graftage query --plugin {script or 'FILE'}\n"
         "To serve it on the network: start it with --listen HOST:PORT; under a debugger: with -standalone\n"
+        f"Its flags: {', '.join(FLAGS)}\n"
         "To use it in Grafana:\n"
         f"  1. Begin the file with a line that names a Python with Graftage, such as #!{python}\n"
         '  2. Name it as Grafana looks for it: the "executable" of plugin.json, then system and processor, '

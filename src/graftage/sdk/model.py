@@ -2,6 +2,7 @@
 
     async def forecast(self, query: Query[Forecast]): ...     Forecast: a dataclass, msgspec.Struct, TypedDict
     def __init__(self, settings: Settings[Station]): ...
+    settings: Settings[Station]                               in the body of the class, says the same
 
 Without an annotation, and for `dict` and `Any`, JSON objects stay plain dicts. Keys that a type does not know
 are ignored; a value of the wrong type is an error that names its place.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,9 +36,23 @@ def model_of(function: Callable[..., Any], generic: type) -> Any:
     for annotation in _annotations(function):
         meaning = _evaluate(annotation, function, generic) if isinstance(annotation, str) else annotation
         if typing.get_origin(meaning) is generic:
-            (model,) = typing.get_args(meaning)
-            return None if _is_plain(model) else model
+            return _inside(meaning)
     return None
+
+
+def model_of_attribute(cls: type, name: str, generic: type) -> Any:
+    """The same for an attribute that the body of a class annotates, or of one that it derives from."""
+    for owner in cls.__mro__:
+        annotation = inspect.get_annotations(owner).get(name)
+        meaning = _evaluate(annotation, owner, generic) if isinstance(annotation, str) else annotation
+        if typing.get_origin(meaning) is generic:
+            return _inside(meaning)
+    return None
+
+
+def _inside(meaning: Any) -> Any:
+    (model,) = typing.get_args(meaning)
+    return None if _is_plain(model) else model
 
 
 def _is_plain(model: Any) -> bool:
@@ -82,17 +98,15 @@ def _annotations(function: Callable[..., Any]) -> list[Any]:
     return [parameter.annotation for parameter in parameters]
 
 
-def _evaluate(annotation: str, function: Callable[..., Any], generic: type) -> Any:
+def _evaluate(annotation: str, owner: Callable[..., Any], generic: type) -> Any:
     """What an annotation means that is kept as text (`from __future__ import annotations`).
 
-    None when it cannot be understood and does not look like `generic[...]`.
+    owner: the function or class that has it. None when it cannot be understood and does not look like
+    `generic[...]`.
     """
-    plain = inspect.unwrap(getattr(function, "__func__", function))
-    code, cells = getattr(plain, "__code__", None), getattr(plain, "__closure__", None) or ()
-    enclosing = dict(zip(code.co_freevars if code else (), cells, strict=False))
+    plain = inspect.unwrap(getattr(owner, "__func__", owner))
     try:
-        names = {name: cell.cell_contents for name, cell in enclosing.items()}
-        return eval(annotation, dict(getattr(plain, "__globals__", {})), names)
+        return eval(annotation, *_names_seen_by(plain))
     except Exception as error:
         if f"{generic.__name__}[" not in annotation:
             return None
@@ -101,3 +115,12 @@ def _evaluate(annotation: str, function: Callable[..., Any], generic: type) -> A
             f"the annotation {annotation!r} of {where} cannot be understood: {error}; "
             "import what it names, or define it at the top of the module"
         ) from error
+
+
+def _names_seen_by(owner: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The names of its module, and nearer ones: of a class its own, of a function those around it."""
+    if isinstance(owner, type):
+        return dict(vars(sys.modules[owner.__module__])), dict(vars(owner))
+    code, cells = getattr(owner, "__code__", None), getattr(owner, "__closure__", None) or ()
+    enclosing = zip(code.co_freevars if code else (), cells, strict=False)
+    return dict(getattr(owner, "__globals__", {})), {name: cell.cell_contents for name, cell in enclosing}

@@ -20,7 +20,7 @@ from graftage.sdk.router import Route
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def resource(method: str, path: str) -> Callable[[_F], _F]:
+def resource(method: str, path: str | None = None) -> Callable[[_F], _F]:
     """Make a method the handler of these requests; several decorators make it that of several.
 
     path: `/stations/{name}` hands the part of the path on as the argument `name`; `/files/{rest:path}` hands

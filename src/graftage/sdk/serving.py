@@ -123,7 +123,7 @@ def _way() -> Callable[[_Options], Run]:
         stand_in.stand_in(*there, _terminal())
         raise SystemExit(0)
     if not stdout.launched_by_host():
-        sys.stderr.write(by_hand.explanation(script, sys.executable))
+        sys.stderr.write(by_hand.explanation(script, sys.executable, arguments))
         raise SystemExit(1)
     return _for_a_host
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from typing import Any
 
 from graftage.backend.context import PluginContext
+from graftage.sdk.data_source import App
 from graftage.sdk.instances import Made
-from graftage.sdk.model import model_of
+from graftage.sdk.model import model_of, model_of_attribute
 from graftage.sdk.settings import Settings, settings_of
 from graftage.sdk.workers import Workers
+
+SETTINGS = "settings"
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +29,7 @@ class Sources:
     def __init__(self, target: object, workers: Workers) -> None:
         self._target = target
         self._workers = workers
-        self._settings_model = model_of(target.__init__, Settings) if isinstance(target, type) else None  # type: ignore[misc]
+        self._settings_model = _model_of_settings(target) if isinstance(target, type) else None
         self._takes_settings = isinstance(target, type) and _takes_an_argument(target)
         self._shared_setup: asyncio.Task[None] | None = None
 
@@ -36,7 +40,7 @@ class Sources:
             await self._set_up_once(self._target)
             return Made(self._target, decoded)
         cls, arguments = self._target, (decoded,) if self._takes_settings else ()
-        source = await self._workers.submit(lambda: cls(*arguments))
+        source = await self._workers.submit(lambda: _with_settings(cls(*arguments), decoded))
         try:
             await self._call(source, "setup")
         except BaseException:
@@ -83,6 +87,19 @@ class Sources:
 
 def _failed(task: asyncio.Task[None]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _model_of_settings(cls: type) -> Any:
+    """The type of `jsonData` that `__init__` or the annotated attribute names; None for a plain dict."""
+    in_init = model_of(cls.__init__, Settings)  # type: ignore[misc]  # looked at, not called
+    return model_of_attribute(cls, SETTINGS, Settings) if in_init is None else in_init
+
+
+def _with_settings(source: Any, settings: Settings[Any]) -> Any:
+    """The object, with what our base classes promise even where its `__init__` leaves out theirs."""
+    if isinstance(source, App) and not hasattr(source, SETTINGS):
+        object.__setattr__(source, SETTINGS, settings)  # a frozen dataclass takes it no other way
+    return source
 
 
 def _takes_an_argument(cls: type) -> bool:

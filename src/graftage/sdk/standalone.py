@@ -4,10 +4,11 @@
 `pid.txt`), kills the plugin that Grafana runs, so that Grafana starts the stand-in instead, and serves.
 When it ends, it takes the files away and kills the stand-in, so that Grafana starts the plugin again.
 
-Killed are processes of this user whose program is the executable that the plugin.json of that folder names,
-and which are neither this process nor one that it descends from. The reference kills whatever has the path
-anywhere in its command line, such as an editor. It also listens on every address of the machine when none is
-named; here it is the loopback address.
+Killed are processes of this user that a host has launched (the cookie in their environment tells), whose
+program is the executable that the plugin.json of that folder names, and which are neither this process nor
+one that it descends from; a plugin that listens on the network lives on. The reference kills whatever has the
+path anywhere in its command line, such as an editor. It also listens on every address of the machine when
+none is named; here it is the loopback address.
 
 Source: Grafana's Go SDK, internal/standalone and backend/serve.go (`GracefulStandaloneServe`).
 """
@@ -25,6 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from graftage.errors import SettingsError
+from graftage.protocol.environment import COOKIE_KEY, COOKIE_VALUE
 from graftage.protocol.network_tls import split_address
 from graftage.sdk.listener import LOOPBACK
 from graftage.sdk.network import listen_there
@@ -35,6 +37,7 @@ from graftage.sdk.stand_in import ADDRESS_FILE, PID_FILE, address_variable
 PLUGIN_JSON = "plugin.json"
 _SOURCES = "pkg"  # where plugins in Go keep their sources
 _BUILT = "dist"
+_COOKIE = f"{COOKIE_KEY}={COOKIE_VALUE}".encode()
 
 log = logging.getLogger(__name__)
 
@@ -153,9 +156,13 @@ def _processes() -> list[int]:
 
 
 def _runs(pid: int, executable: Path) -> bool:
-    """Is this a process of our user, whose program, or the script of its interpreter, is the executable?"""
+    """Is this a process of our user that a host has launched, and its program, or the script of its
+    interpreter, the executable?
+    """
     try:
         if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+            return False
+        if _COOKIE not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
             return False
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2]
         folder = os.readlink(f"/proc/{pid}/cwd")

@@ -1,7 +1,7 @@
 """What the server writes to stderr: one line a record, for people or as JSON.
 
 Whatever a record carries as `extra` is written as a field of its own. Text comes from plugins and callers as
-well, so that no character of it can end a line or steer a terminal.
+well, so that no character of it can begin a record or steer a terminal: what goes on below one is indented.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 
 from graftage.config import LOG_LEVELS
+from graftage.host.plugin_log import lines_for_people
 
 TRACE = 5
 
@@ -42,10 +43,11 @@ class TextLines(logging.Formatter):
     """``2026-01-31T12:00:00.000Z INFO  graftage.host plugin started plugin_id=acme-datasource``"""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_time(record), f"{record.levelname:<5}", record.name, _one_line(record.getMessage())]
+        first, *stack = lines_for_people(record.getMessage(), getattr(record, "plugin_fields", {}))
+        words = [_time(record), f"{record.levelname:<5}", record.name, _one_line(first)]
         fields = {key: value for key, value in _fields(record).items() if key not in _IN_TEXT}
         words += [f"{key}={_quoted(str(value))}" for key, value in fields.items()]
-        text = " ".join(words)
+        text = "\n    ".join([" ".join(words), *map(_one_line, stack)])
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 

@@ -10,7 +10,6 @@ from graftage.errors import NotFound, shortened
 from graftage.host.host_query import AskOther
 from graftage.store.data_sources import DataSource
 
-
 _QUOTED_CHARACTERS: Final = 100  # of a uid that a plugin asks for
 
 

@@ -72,7 +72,7 @@ def plugin_headers(received: Iterable[Header], *, cookies: frozenset[str], clien
 
 
 def check_headers(received: Headers) -> None:
-    """Raises WireError for more headers in an answer than anybody takes, whether they are passed on or not."""
+    """Raises WireError for more headers in an answer than anybody takes, whether or not they are sent."""
     values = sum(map(len, received.values()))
     size = sum(len(name) * len(several) + sum(map(len, several)) for name, several in received.items())
     if max(len(received), values) > MOST_HEADER_VALUES or size > HEADER_CHARACTERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 import os
 import signal
@@ -21,7 +22,7 @@ from starlette.types import ASGIApp
 from graftage import __version__
 from graftage.backend.context import DataSourceSettings
 from graftage.backend.query import QueryRequest, Result
-from graftage.config import Settings
+from graftage.config import Settings, meant_key
 from graftage.errors import SettingsError
 from graftage.host.discovery import Discovery, InstalledPlugin, discover
 from graftage.host.host import Host, HostOptions
@@ -214,8 +215,21 @@ def _tell_what_was_found(settings: Settings, plugins: Sequence[InstalledPlugin])
         )
     if not plugins:
         logger.warning("no plugins in %s", ", ".join(map(str, settings.plugin_folders)))
-    for plugin_id in sorted(settings.plugin.keys() - {plugin.id for plugin in plugins}):
-        logger.warning("there are settings for plugin %s, which was not found", plugin_id)
+    found = {plugin.id for plugin in plugins}
+    for plugin_id, own in sorted(settings.plugin.items()):
+        if plugin_id not in found:
+            close = difflib.get_close_matches(plugin_id, found, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            logger.warning("there are settings for plugin %s, which was not found%s", plugin_id, hint)
+        for key in own.values:
+            if meant := meant_key(key):
+                logger.warning(
+                    "the setting %s of plugin %s is none of the host's, and reaches the plugin's "
+                    "environment; did you mean %s?",
+                    key,
+                    plugin_id,
+                    meant,
+                )
 
 
 def _check_plugin_folders(settings: Settings) -> None:

@@ -12,28 +12,43 @@ from graftage.backend.query import Query, TimeRange
 from graftage.sdk.interval import parse_interval
 
 USUAL_SPAN = "1h"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def time_range(
-    *, last: str | timedelta | None, start: datetime | None, end: datetime | None, now: datetime
+    *, last: str | timedelta | None, start: datetime | int | None, end: datetime | int | None, now: datetime
 ) -> TimeRange:
     """The span that a query asks for. last: how long it is, which goes up to `end` or begins at `start`.
 
-    end: `now` when it is not given. Raises TypeError for times without a zone and for three bounds.
+    start, end: datetimes with a zone, or milliseconds since 1970. end: `now` when it is not given. Raises
+    TypeError for other times, for those without a zone, and for three bounds.
     """
     if last is not None and start is not None and end is not None:
         raise TypeError("a time range has two of last, start and end")
-    for name, given in (("start", start), ("end", end)):
-        if given is not None and given.tzinfo is None:
-            raise TypeError(f"{name} has no time zone; write datetime(..., tzinfo=UTC)")
     length = parse_interval(last) if isinstance(last, str) else last
-    if start is not None:
-        end = end or (start + length if length is not None else now)
+    first, behind = _moment("start", start), _moment("end", end)
+    if first is not None:
+        behind = behind or (first + length if length is not None else now)
     else:
-        end = end or now
-        start = end - (length if length is not None else parse_interval(USUAL_SPAN))
-    return TimeRange(_milliseconds(start), _milliseconds(end))
+        behind = behind or now
+        first = behind - (length if length is not None else parse_interval(USUAL_SPAN))
+    return TimeRange(_milliseconds(first), _milliseconds(behind))
+
+
+def _moment(name: str, given: datetime | int | None) -> datetime | None:
+    match given:
+        case datetime(tzinfo=None):
+            raise TypeError(f"{name} has no time zone; write datetime(..., tzinfo=UTC)")
+        case None | datetime():
+            return given
+        case int():
+            return _EPOCH + given * _MILLISECOND
+        case _:
+            raise TypeError(
+                f"{name} is {type(given).__name__} {given!r}; expected a datetime with a time zone, or "
+                "milliseconds since 1970"
+            )
 
 
 def query(ref_id: str, model: object, span: TimeRange, interval: timedelta | None, points: int) -> Query:

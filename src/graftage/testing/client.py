@@ -31,6 +31,7 @@ USER_AGENT = "Grafana/12.0.0 (linux; amd64)"
 SECONDS = 30.0
 
 _TAKEN = {"json", "secrets", "updated_ms"}
+_ARGUMENTS = ("settings", "secrets", "config", "user", "version", "process")
 _DATA_SOURCE = {field.name for field in fields(DataSourceSettings)} - _TAKEN
 
 
@@ -96,8 +97,8 @@ class Client:
         self,
         *,
         last: str | timedelta | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
         interval: str | timedelta | None = None,
         max_data_points: int = 1000,
         headers: Mapping[str, str] | None = None,
@@ -107,8 +108,9 @@ class Client:
         """Ask queries in one call, as in `query(A={"queryType": "forecast"}, last="6h")`: answers by refId.
 
         queries: what the query's editor would store, as a dict or of the author's own type. last, start, end:
-        two of them say which span; it is the last hour without. interval: that of the panel's width, unless
-        given. headers: what comes along, such as `FromAlert`.
+        two of them say which span; it is the last hour without. start, end: datetimes with a zone, or
+        milliseconds since 1970. interval: that of the panel's width, unless given. headers: what comes along,
+        such as `FromAlert`.
         """
         span = asked.time_range(last=last, start=start, end=end, now=asked.now())
         step = parse_interval(interval) if isinstance(interval, str) else interval
@@ -193,7 +195,8 @@ def _context(
 ) -> PluginContext:
     if unknown := set(data_source) - _DATA_SOURCE:
         raise TypeError(
-            f"a data source has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(_DATA_SOURCE))}"
+            f"there is no argument {', '.join(sorted(unknown))}; expected some of {', '.join(_ARGUMENTS)}, "
+            f"and of what a data source has: {', '.join(sorted(_DATA_SOURCE))}"
         )
     usual: dict[str, Any] = {"id": 1, "org_id": 1, "name": "Tested", "uid": "tested", "type": PLUGIN_ID}
     source = DataSourceSettings(

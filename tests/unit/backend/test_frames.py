@@ -14,7 +14,7 @@ from graftage.data.intake import frame_from
 from graftage.data.series import Series
 from graftage.data.table import Table
 from graftage.errors import WireError
-from graftage.query.frames_json import frames_results
+from support.frames import compressed
 
 
 def test_arrow_files_are_read_and_a_missing_ref_id_is_that_of_the_result() -> None:
@@ -52,18 +52,8 @@ def test_what_is_no_frame_is_the_fault_of_the_plugin(result: Result) -> None:
         frames_of(result)
 
 
-def test_what_all_compressed_frames_of_an_answer_unpack_to_is_limited() -> None:
-    table = pa.table({"x": np.zeros(3_000_000)})  # 24 MB, and next to nothing when it is compressed
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    file = bytes(sink.getvalue())
-
+def test_what_all_compressed_frames_of_a_result_unpack_to_is_limited() -> None:
+    file = compressed(pa.table({"x": np.zeros(3_000_000)}), "zstd")  # 24 MB, and tiny on the wire
     assert len(frames_of(Result("A", arrow=(file, file)))) == 2
     with pytest.raises(WireError, match="claims 24000000 bytes where at most"):
-        frames_of(Result("A", arrow=(file,) * 3))
-
-    answer = [Result(ref_id, arrow=(file,)) for ref_id in "ABC"]
-    *read, refused = frames_results(answer)
-    assert [len(result.frames) for result in read] == [1, 1]
-    assert "claims 24000000 bytes where at most" in refused.error
+        frames_of(Result("A", arrow=(file, file, file)))

@@ -103,6 +103,28 @@ def test_a_wrong_command_line_has_status_2(arguments, capsys):
     assert "usage: graftage" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["serve", "--plugin", "x"],
+            "graftage serve: error: there is no flag --plugin, did you mean --plugins?",
+        ),
+        (["serve", "--config=x", "--zzz"], "graftage serve: error: there is no flag --zzz; see"),
+        (["serve", "x"], "graftage serve: error: unexpected x; see graftage serve --help"),
+        (
+            ["relay", "install", "x", "--too", "y"],
+            "graftage relay install: error: there is no flag --too, did you mean --to?",
+        ),
+    ],
+)
+def test_what_a_command_does_not_know_is_told_by_that_command(arguments, told, capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.startswith(told)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_of_its_own(name, capsys):
     with pytest.raises(SystemExit) as raised:

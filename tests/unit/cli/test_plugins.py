@@ -73,6 +73,18 @@ def test_a_plugin_that_is_well_is_a_row(capsys, state):
     ]  # fmt: skip
 
 
+def test_a_server_may_be_named_without_its_scheme():
+    with server({"plugins": [], "problems": []}) as url:
+        assert main(["plugins", "--url", url.removeprefix("http://")]) == 0
+
+
+def test_a_plugin_elsewhere_shows_its_address_where_others_show_their_process(capsys):
+    elsewhere = running("running", pid=None, address="10.0.0.9:9000")
+    _, out = shown(capsys, {"plugins": [elsewhere], "problems": []})
+    assert "pid or address" in out
+    assert "10.0.0.9:9000" in out
+
+
 def test_a_plugin_that_runs_again_still_shows_how_it_ended(capsys):
     status, out = shown(
         capsys, {"plugins": [running("running", lastExit="signal 9 (SIGKILL)")], "problems": []}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from graftage.cli.main import main
+from graftage.cli.plugin_path import plugin_at
 
 T0 = 1555324640000
 SOURCES = [
@@ -119,6 +120,16 @@ def test_flags_stand_in_where_a_query_says_nothing_itself(server: Scripted) -> N
     assert said == [(250, "search", 9), (5, "own", 9)]
 
 
+def test_without_a_query_an_empty_one_is_asked(server: Scripted) -> None:
+    assert ask(server) == 0
+    assert [query["refId"] for query in server.queries] == ["A"]
+
+
+def test_a_server_may_be_named_without_its_scheme(server: Scripted) -> None:
+    server.url = server.url.removeprefix("http://")
+    assert ask(server, "{}") == 0
+
+
 def test_without_flags_nothing_is_added_to_a_query(server: Scripted) -> None:
     ask(server, "{}")
     assert server.queries == [{"refId": "A", "datasource": {"uid": "uid-town", "type": "acme"}}]
@@ -217,7 +228,6 @@ def test_a_query_that_is_no_json_object_is_told_where(
     [
         (("{}",), "one of the arguments --datasource --plugin --reattach is required"),
         (("--datasource", "1", "--plugin", "p", "{}"), "not allowed with argument"),
-        (("--datasource", "1"), "[REF=]JSON"),
         (("--datasource", "1", "--interval", "-5", "{}"), "expected a whole number above 0, got '-5'"),
         (("--datasource", "1", "--interval", str(2**63), "{}"), "expected a whole number above 0"),
         (("--datasource", "1", "--timeout", "nan", "{}"), "expected seconds, more than 0 and at most 86400"),
@@ -225,14 +235,17 @@ def test_a_query_that_is_no_json_object_is_told_where(
         (("--plugin", "p", "--set", "token=x", "{}"), "expected url, name or id, got 'token'"),
         (("--plugin", "p", "--set", "id=x", "{}"), "expected a number as id, got 'x'"),
         (("--plugin", "p", "--set", f"id={2**63}", "{}"), "expected a number as id"),
-        (("--plugin", "p", "--secret", "token", "{}"), "expected KEY=VALUE, got 'token'"),
+        (("--plugin", "p", "--secret", "hunter2", "{}"), "--secret: expected KEY=VARIABLE, the name of the"),
+        (("--plugin", "p", "--formt", "csv", "{}"), "there is no flag --formt, did you mean --format?"),
         (("--plugin", "p", "--json", "[", "{}"), "is not JSON"),
     ],
 )
 def test_flags_that_make_no_sense_are_told(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
 ) -> None:
-    assert complaint in misuse(capsys, *arguments)
+    told = misuse(capsys, *arguments)
+    assert complaint in told
+    assert "hunter2" not in told
 
 
 def test_settings_of_a_data_source_are_for_a_plugin_alone(
@@ -277,6 +290,19 @@ def test_a_plugin_that_cannot_be_asked_is_told_with_what_to_write(
     assert (f"{file}: backend: " in told) == complaint.startswith("backend")
 
 
+@pytest.mark.parametrize("path", ["../acme", "../acme/plugin.json", "../srv/../acme"])
+def test_the_path_of_a_plugin_may_lead_upwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "acme").mkdir()
+    described = {"id": "acme", "type": "datasource", "backend": True, "executable": "acme"}
+    (tmp_path / "acme" / "plugin.json").write_text(json.dumps(described))
+    (tmp_path / "acme" / "acme.py").write_text("")
+    monkeypatch.chdir(tmp_path / "srv")
+    assert plugin_at(Path(path))[1].path == (tmp_path / "acme" / "acme.py").resolve()
+
+
 def test_a_server_is_not_named_beside_a_plugin(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["query", "--plugin", ".", "--url", "http://x", "{}"]) == 2
     assert "--url names a server" in capsys.readouterr().err
@@ -297,10 +323,11 @@ def test_a_secret_is_never_read_from_the_command_line(
     plugin.chmod(0o755)
     monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
     assert main(["query", "--plugin", str(plugin), "--secret", "token=NO_SUCH_SECRET", "{}"]) == 2
+    told = capsys.readouterr().err
     assert (
-        "the environment variable NO_SUCH_SECRET, meant to hold a secret, is not set"
-        in capsys.readouterr().err
+        "--secret token=...: no environment variable of the given name is set; expected KEY=VARIABLE" in told
     )
+    assert "NO_SUCH_SECRET" not in told, "somebody may have typed the secret itself"
     assert main(["query", "--plugin", str(plugin), "--secret-file", f"token={tmp_path / 'none'}", "{}"]) == 2
     assert "meant to hold a secret, cannot be read" in capsys.readouterr().err
 

@@ -47,6 +47,16 @@ def test_a_column_gets_the_type_of_its_values(
     assert (field.type, list(field.values), field.valid) == (kind, expected, None)
 
 
+def test_durations_count_microseconds_and_say_so() -> None:
+    field = field_from_values("took", [timedelta(seconds=1.5), None, timedelta(microseconds=-1)])
+    assert (field.type, field.values.tolist(), field.config) == (
+        FieldType.INT64,
+        [1_500_000, 0, -1],
+        {"unit": "µs"},
+    )
+    assert field.present().tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize(
     "moment",
     [
@@ -103,6 +113,8 @@ def test_nan_is_a_value_and_a_column_of_nothing_is_text() -> None:
         ([NOON, NOON.replace(tzinfo=UTC)], "with and without a time zone"),
         ([[1], [2]], "holds list"),
         ([b"x"], "holds bytes"),
+        ([timedelta(1), 1], "mixes durations .* and integers"),
+        ([timedelta.max], "holds durations .*expected them to fit in int64 as microseconds"),
         (np.zeros((2, 2)), r"shape \(2, 2\)"),
         (np.zeros(2, complex), "array of complex128"),
         (np.zeros(2, "timedelta64[M]"), "array of timedelta64.*expected timedelta64 of ns"),

@@ -323,7 +323,9 @@ async def test_a_call_that_was_cancelled_without_a_word_is_told_in_words(
 ) -> None:
     plugin.fails(grpc.StatusCode.CANCELLED, "")
     async with asking(plugin, tmp_path) as client:
-        with pytest.raises(CallFailed, match="'test-plugin' cancelled the call without saying why") as failure:
+        with pytest.raises(
+            CallFailed, match="'test-plugin' cancelled the call without saying why"
+        ) as failure:
             await client.query(QUERIES, timeout=5)
     assert failure.value.status == "CANCELLED"
 
@@ -343,8 +345,8 @@ MEBIBYTE = 2**20
 async def test_a_larger_answer_than_a_method_has_is_not_read(
     method: str, largest: int, plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert client_module._LARGEST[method] == largest
-    monkeypatch.setitem(client_module._LARGEST, method, 1000)  # what is really large takes long to send
+    assert client_module.LARGEST[method] == largest
+    monkeypatch.setitem(client_module.LARGEST, method, 1000)  # what is really large takes long to send
     too_large = b"\xff" * 1001  # and is no message
     plugin.answers(method, too_large)
     if method in STREAMS:

@@ -101,3 +101,14 @@ async def taken(prints: Prints | None) -> list[tuple[int, bytes, bool]]:
     async with plugin(prints) as channel:
         await copy_output(channel, feed, Allowance(ANY_PACE, ANY_PACE), LOGGER)
     return found
+
+
+async def test_the_log_keeps_the_beginning_of_a_long_reason_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def prints(context: Any) -> AsyncIterator[bytes]:
+        yield encode_output(Output.STDOUT, b"a")
+        await context.abort(grpc.StatusCode.INTERNAL, "x" * 6000)  # of 8 KiB that a channel takes by default
+
+    await taken(prints)
+    (record,) = caplog.records
+    assert "cut here, of 6,000 characters" in record.getMessage()
+    assert len(record.getMessage()) < 3000

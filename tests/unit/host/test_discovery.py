@@ -318,3 +318,22 @@ def test_only_data_sources_and_apps_have_a_process_to_launch(tmp_path, kind, bac
     write(tmp_path / "plugin.json", {"id": "x", "type": kind, "backend": backend})
     [found] = discover([tmp_path]).plugins
     assert found.backend is launched
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        ({"executable": "gpx"}, True),
+        ({"executable": "gpx", "backend": True}, False),
+        ({"executable": "gpx", "type": "panel"}, False),
+        ({}, False),
+    ],
+)
+def test_an_executable_that_nobody_would_launch_is_told(
+    tmp_path: Path, fields: dict[str, Any], is_told: bool
+) -> None:
+    plugin(tmp_path / "a", "acme", **fields)
+    found = discover([tmp_path])
+    assert ids(found) == ["acme"]
+    told = [(place, key) for place, key, _ in complaints(found, tmp_path)]
+    assert told == ([("a/plugin.json", "backend")] if is_told else [])

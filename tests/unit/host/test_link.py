@@ -190,7 +190,7 @@ async def test_a_silent_plugin_elsewhere_was_asked_for_tls_if_tls_is_set_up(tmp_
 
 
 @pytest.mark.parametrize(
-    ("sent", "words"), [(b"hello\n", r"only b'hello\\n' arrived before the connection ended"), (b"", "nothing")]
+    ("sent", "words"), [(b"hello\n", r"only b'hello\\n' arrived before the"), (b"", "nothing")]
 )
 async def test_a_plugin_that_says_less_than_a_frame_of_yamux_is_told_what_was_expected(
     tmp_path: Path, sent: bytes, words: str

@@ -169,7 +169,7 @@ def nothing(path: Path) -> None:
         (a_folder, "not a regular file"),
         (a_named_pipe, "not a regular file"),
         (a_huge_file, f"larger than {LIMIT} bytes"),
-        (nothing, "cannot be read: No such file"),
+        (nothing, "does not exist; put one there"),
     ],
 )
 def test_what_is_no_small_readable_file_is_refused_without_waiting_for_it(tmp_path, make, complaint):

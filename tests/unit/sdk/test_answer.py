@@ -154,6 +154,11 @@ class DataFrame:
         return [1.0]
 
 
+class LazyFrame:
+    def collect(self) -> DataFrame:
+        return DataFrame()
+
+
 async def numbers() -> Any:
     yield 1
 
@@ -169,6 +174,7 @@ async def numbers() -> Any:
             DataFrame(),
             r"DataFrame \(give its columns: {name: df\[name\].to_numpy\(\) for name in df.columns}",
         ),
+        (LazyFrame(), r"LazyFrame \(call its \.collect\(\) first\); it can return"),
         (numbers(), "returned an async_generator, which yields its data piece by piece;"),
         (np.array([1.0]), "returned a numpy.ndarray;"),
         (Response(Response()), "returned a graftage.sdk.response.Response;"),

@@ -55,5 +55,7 @@ def test_a_method_that_does_not_fit_its_path_is_told_at_once(method: Any, compla
 def test_a_forgotten_path_is_told_at_once() -> None:
     with pytest.raises(TypeError, match="@resource takes a method of HTTP and a path"):
         resource("GET", Handlers.lacks_name)  # type: ignore[arg-type]  # as an author may write it
+    with pytest.raises(TypeError, match=r'as in @resource\("GET", "/stations/\{name\}"\)'):
+        resource("/stations")
     with pytest.raises(TypeError, match="@stream takes the path of its channels"):
         stream(Handlers.lacks_name)  # type: ignore[arg-type]

@@ -31,6 +31,13 @@ def test_the_explanation_has_every_step_to_a_file_that_grafana_starts() -> None:
     assert text.count("\n") <= 12
 
 
+def test_the_explanation_lists_the_flags_and_names_one_that_is_none() -> None:
+    for given in ("--listen", "--tls-ca", "--no-tls", "-standalone", "-buildinfo"):
+        assert given in explanation("weather.py", "python", ["--help"])
+        assert "asked for with" not in explanation("weather.py", "python", [given])
+    assert "asked for with --lisen.\n" in explanation("weather.py", "python", ["--lisen=127.0.0.1:0"])
+
+
 @pytest.mark.parametrize("switch", ["-version", "--version"])
 def test_the_version_is_that_of_the_plugin_json_beside_the_file(script: str, switch: str) -> None:
     assert switch_answer([switch], script) == "1.2.3"

@@ -270,6 +270,46 @@ async def test_settings_are_decoded_into_the_annotated_type() -> None:
         assert "Expected `str`, got `int` - at `$.station`" in bad[ref_id].error
 
 
+class OwnInit(DataSource):
+    """Its `__init__` does not call ours."""
+
+    settings: Settings[Station]
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def query(self, query: Any) -> Any:
+        return {"station": [self.settings.json.station]}
+
+
+@dataclass(frozen=True)
+class Frozen(DataSource):
+    given: Settings[Station]
+
+    def query(self, query: Any) -> Any:
+        return {"station": [self.settings.json.station]}
+
+
+@pytest.mark.parametrize("source", [OwnInit, Frozen])
+async def test_the_settings_are_there_without_our_init_and_of_the_annotated_type(source: type) -> None:
+    (table,) = (await ask(source, request(["A"])))["A"].tables
+
+    assert list(table.rows()) == [("EDDB",)]
+
+
+async def test_settings_that_the_author_keeps_stay() -> None:
+    class Own(DataSource):
+        def __init__(self, settings: Any) -> None:
+            self.settings = "mine"
+
+        def query(self, query: Any) -> Any:
+            return {"settings": [self.settings]}
+
+    (table,) = (await ask(Own, request(["A"])))["A"].tables
+
+    assert list(table.rows()) == [("mine",)]
+
+
 async def test_a_class_without_settings_is_made_without() -> None:
     class Bare:
         def __init__(self) -> None:

@@ -1,12 +1,15 @@
-"""The guide's examples of resources and streams do what its text says."""
+"""The guide's examples of settings, resources and streams do what its text says."""
 
 from __future__ import annotations
 
 import json
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from graftage.backend.context import DataSourceSettings, PluginContext
 from graftage.backend.frames import frames_of
@@ -27,8 +30,8 @@ def example(section: str, name: str) -> Any:
     text = GUIDE.read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     program = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert program, f"the section {section} has no program"
-    names: dict[str, Any] = {}
-    exec(program[1], names)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(program[1], GUIDE, "exec", dont_inherit=True), names)  # its annotations are no texts
     return names[name]
 
 
@@ -36,6 +39,24 @@ async def call(client: PluginClient, method: str, path: str, body: bytes = b"") 
     asked = ResourceRequest(CONTEXT, path, method, path, body=body)
     parts = [part async for part in client.call_resource(asked, timeout=SECONDS)]
     return ResourcePart(parts[0].code, parts[0].headers, b"".join(part.body for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("json_data", "error"),
+    [
+        ('{"station": "EDDB", "height": 48}', ""),
+        ('{"station": 3}', "Expected `str`, got `int` - at `$.station`"),
+    ],
+)
+async def test_the_settings_of_the_guide(tmp_path: Path, json_data: str, error: str) -> None:
+    source = DataSourceSettings(7, 1, "weather", "acme", uid="u", json=json_data)
+    asked = QueryRequest(TimeRange(0, 1), replace(CONTEXT, data_source=source), (Query("A", "{}"),))
+    async with served(example("Settings", "Weather"), tmp_path) as client:
+        (result,) = await client.query(asked, timeout=SECONDS)
+
+    assert error in result.error
+    columns = [field.values.tolist() for frame in frames_of(result) for field in frame.fields]
+    assert columns == ([] if error else [["EDDB"], [48.0]])
 
 
 async def test_the_resources_of_the_guide(tmp_path: Path) -> None:

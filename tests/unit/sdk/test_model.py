@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from graftage.errors import PluginFault
-from graftage.sdk.model import UnreadableModel, decode, model_of
+from graftage.sdk.model import UnreadableModel, decode, model_of, model_of_attribute
 from graftage.sdk.query import Query
 from graftage.sdk.settings import Settings
 
 if TYPE_CHECKING:
-    from nowhere import Hidden
+    from nowhere import Hidden, Unknown
 
 
 @dataclass
@@ -94,6 +94,35 @@ def test_settings_are_found_by_their_own_generic() -> None:
 
     assert model_of(Source.__init__, Settings) is Station
     assert model_of(Source.__init__, Query) is None
+
+
+class Annotated:
+    settings: Settings[Station]
+    other: Unknown  # what nobody asks for need not be understood
+
+
+class Derived(Annotated):
+    more: int
+
+
+class Plain:
+    settings: Settings[Any]
+
+
+class Hiding:
+    settings: Settings[Hidden]
+
+
+@pytest.mark.parametrize(
+    ("cls", "model"), [(Annotated, Station), (Derived, Station), (Plain, None), (int, None)]
+)
+def test_settings_are_found_in_the_body_of_a_class(cls: type, model: object) -> None:
+    assert model_of_attribute(cls, "settings", Settings) is model
+
+
+def test_an_attribute_that_cannot_be_understood_is_quoted_with_its_class() -> None:
+    with pytest.raises(PluginFault, match=r"annotation 'Settings\[Hidden\]' of Hiding .*'Hidden'"):
+        model_of_attribute(Hiding, "settings", Settings)
 
 
 @pytest.mark.parametrize(

@@ -27,3 +27,9 @@ async def test_the_page_shows_how_each_plugin_is() -> None:
 
 async def test_a_server_without_plugins_says_so() -> None:
     assert "No backend plugin is installed." in await page()
+
+
+async def test_the_page_names_both_ways_to_query() -> None:
+    text = await page()
+    assert "POST /api/ds/query" in text
+    assert "POST /api/tsdb/query" in text

@@ -33,6 +33,20 @@ def test_no_text_can_begin_a_line_or_steer_a_terminal():
     assert line.endswith(r'a\n2026 fake \x1b[31m field="b\nc\u001b\u2028"')
 
 
+def test_a_plugins_stack_trace_follows_its_line_indented():
+    trace = "Traceback:\n  File \"p.py\"\n2026 fake\x1b[31m"
+    text = f"it failed: error=why stacktrace={json.dumps(trace)} refId=A"
+    line = TextLines().format(
+        record("%s", text, plugin_id="acme", plugin_fields={"error": "why", "stacktrace": trace})
+    )
+    assert line.splitlines() == [
+        "2026-01-31T12:00:00.000Z WARNING graftage.host it failed: error=why refId=A plugin_id=acme",
+        "    Traceback:",
+        '      File "p.py"',
+        r"    2026 fake\x1b[31m",
+    ]
+
+
 def test_an_exception_follows_its_line():
     line = TextLines().format(record("failed", error=ValueError("why")))
     assert line.splitlines()[0].endswith("failed")

@@ -23,7 +23,7 @@ from graftage.data.frame import Frame
 from graftage.data.intake import frame_from
 from graftage.data.series import Series
 from graftage.data.table import Table
-from graftage.errors import CallFailed, NotFound, PluginTimeout
+from graftage.errors import ERROR_CHARACTERS, CallFailed, NotFound, PluginTimeout
 from graftage.query.execute import CALL_FAILED
 from graftage.query.frames_json import encode_frames_answer, frames_results
 from graftage.query.tsdb_json import encode_answer
@@ -159,7 +159,7 @@ async def test_a_body_over_the_limit_is_413() -> None:
     "result",
     [
         Result("A", series=(series(SMALL_ANSWER), series(1))),
-        Result("A", error="long " * SMALL_ANSWER),
+        Result("A", error="x" * ERROR_CHARACTERS),
         Result("A", tables=(Table.of(["text"], [["long " * SMALL_ANSWER]]),)),
     ],
     ids=["points", "error", "text"],

@@ -18,6 +18,7 @@ from graftage.testing import StreamRefused, SyncClient, plugin_client
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(hours=6)
+MOMENT = datetime(2019, 4, 15, 10, 37, 20, 782_000, UTC)
 
 
 @dataclass
@@ -100,6 +101,7 @@ async def test_a_query_may_be_of_the_authors_own_type():
         ({"last": timedelta(hours=6), "end": END}, START, END),
         ({"start": START, "last": "6h"}, START, END),
         ({"end": END}, END - timedelta(hours=1), END),
+        ({"start": 1555324640782, "last": "1s"}, MOMENT, MOMENT + timedelta(seconds=1)),
     ],
 )
 async def test_two_bounds_make_a_span(span, start, end):
@@ -122,6 +124,7 @@ async def test_a_span_ends_now_unless_told_otherwise():
     [
         ({"start": START, "end": END, "last": "1h"}, "two of last, start and end"),
         ({"start": START.replace(tzinfo=None)}, "start has no time zone"),
+        ({"end": "now"}, "end is str 'now'; expected a datetime with a time zone, or milliseconds"),
     ],
 )
 async def test_a_span_that_cannot_be_is_told(span, complaint):
@@ -149,7 +152,7 @@ async def test_the_call_may_come_from_anybody_and_from_any_grafana():
 async def test_other_fields_of_the_data_source_are_given_by_name():
     async with plugin_client(Weather, url="http://weather") as client:
         assert said((await client.query(A={}))["A"])["url"] == "http://weather"
-    with pytest.raises(TypeError, match=r"a data source has no adress; it has .*url"):
+    with pytest.raises(TypeError, match=r"no argument adress; expected some of settings, secrets, .*url"):
         async with plugin_client(Weather, adress="http://weather"):
             pass
 

@@ -20,9 +20,9 @@ from graftage.data.frame_meta import read_meta
 from graftage.data.labels import read_labels
 from graftage.errors import WireError
 
-# Characters of JSON under one key. The Go SDK has no limit, and can do without one: it reads into structs. Here,
-# every `{}` becomes a dictionary with all the keys of its kind, so that a list of them, of 20 MB, took two
-# minutes and a gigabyte. What real frames say about themselves are kilobytes.
+# Characters of JSON under one key. The Go SDK has no limit, and needs none: it reads into structs. Here, each
+# `{}` becomes a dictionary with all the keys of its kind, so that a list of them, of 20 MB, took two minutes
+# and a gigabyte. What real frames say about themselves are kilobytes.
 MOST_METADATA: Final = 1024 * 1024
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ from graftage.server.callee import Callee
 from graftage.server.live.channel import Channel
 from graftage.server.live.outbox import Outbox
 from graftage.server.live.packet import Packet, read_packet
+from graftage.server.live.refusal import INTERNAL
 from graftage.server.live.standing import NEXT, Event, State, failures_in_a_row, wait_seconds
 
 # How long a plugin waits for subscribers of whom not one makes progress, before they are given up.
@@ -32,6 +33,9 @@ class Subscriber(Protocol):
 
     def pass_on(self, text: str) -> None:
         """Put a packet into the outbox."""
+
+    def tell_failure(self, text: str) -> None:
+        """The stream broke off; mostly it is run again soon."""
 
     def dismiss(self) -> None:
         """There is no such channel any more."""
@@ -170,9 +174,11 @@ class Broadcast:
                 self._failures = 0
             except NotImplementedByPlugin as error:
                 self._tell(logging.WARNING, "there is no stream: %s", error)
+                self._tell_subscribers(error)
             except Exception as error:
                 self._failures = failures_in_a_row(self._failures, loop.time() - began)
                 self._tell_of_failure(error)
+                self._tell_subscribers(error)
                 event = Event.FAILED
         if asyncio.current_task() is self._task:
             self._move(event)
@@ -214,6 +220,11 @@ class Broadcast:
             self._tell(logging.WARNING, "the stream failed, and is tried again: %s", error)
         else:
             self._tell(logging.DEBUG, "the stream failed again: %s", error)
+
+    def _tell_subscribers(self, error: Exception) -> None:
+        text = for_log(error) if isinstance(error, GraftageError) else INTERNAL.message
+        for subscriber in tuple(self._subscribers):
+            subscriber.tell_failure(text)
 
     def _tell(self, level: int, text: str, error: Exception) -> None:
         extra = {"plugin_id": self.source.callee.plugin_id, "channel": str(self.channel)}

@@ -7,21 +7,25 @@ like an HTTP status; centrifugal/centrifuge, errors.go, for those from 100 to 39
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from graftage.backend.stream import StreamStatus
-from graftage.errors import GraftageError, NotFound, NotImplementedByPlugin
+from graftage.errors import GraftageError, NotFound, NotImplementedByPlugin, for_log
 from graftage.server.callee import Missing
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """temporary: the same may be granted later, so that clients try again by themselves."""
+    """temporary: the same may be granted later, so that clients try again by themselves.
+
+    reason: more than Centrifuge's clients are told, for people; empty where there is no more to say.
+    """
 
     code: int
     message: str
     temporary: bool = False
+    reason: str = field(default="", compare=False)
 
 
 INTERNAL: Final = Refusal(100, "internal server error", temporary=True)
@@ -59,7 +63,9 @@ def refusal_of_error(error: GraftageError | Missing) -> Refusal:
     Grafana has `INTERNAL` for everything, upon which clients ask again for ever for what will never be there.
     """
     match error:
-        case Missing() | NotFound() | NotImplementedByPlugin():
+        case Missing():
             return NOT_FOUND
+        case NotFound() | NotImplementedByPlugin():
+            return replace(NOT_FOUND, reason=for_log(error))
         case _:
-            return INTERNAL
+            return replace(INTERNAL, reason=for_log(error))

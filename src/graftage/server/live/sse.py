@@ -4,12 +4,16 @@
 
     data: {"data":{…}}
 
+    event: failure
+    data: {"message":"…"}
+
 Source: the HTML standard, "Server-sent events".
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Final
 
 from starlette.requests import ClientDisconnect
@@ -41,6 +45,9 @@ class _Listener:
     def pass_on(self, text: str) -> None:
         self.outbox.put("data: ", text, "\n\n")
 
+    def tell_failure(self, text: str) -> None:
+        self.outbox.put("event: failure\ndata: ", json.dumps({"message": text}), "\n\n")
+
     def dismiss(self) -> None:
         self.is_over.set()
 
@@ -55,7 +62,7 @@ async def open_events(channel: str, streams: Streams, user: User | None) -> Resp
     subscription = await streams.subscribe(channel, b"", user, listener)
     if isinstance(subscription, Refusal):
         status = HTTP_STATUS.get(subscription.code, subscription.code)
-        raise Refused(status, subscription.message)
+        raise Refused(status, subscription.reason or subscription.message)
     for text in subscription.opening:
         listener.pass_on(text)
     return _Events(listener, subscription, streams)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -20,6 +20,8 @@ from graftage.server.live.channel import DATA_SOURCE, PLUGIN, Channel, parse_cha
 from graftage.server.live.outbox import Limit
 from graftage.server.live.packet import Packet, opening, read_packet
 from graftage.server.live.refusal import INTERNAL, NOT_FOUND, Refusal, refusal_of_error, refusal_of_status
+
+_KINDS: Final[Mapping[str, str]] = {DATA_SOURCE: "data source", PLUGIN: "plugin"}
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +170,7 @@ class Streams:
             return channel
         callee = self._callee(channel, user)
         if isinstance(callee, Missing):
-            return NOT_FOUND
+            return replace(NOT_FOUND, reason=f"there is no {_KINDS.get(channel.scope, channel.scope)} {channel.namespace!r}")
         request = StreamRequest(callee.context, channel.path, data)
         try:
             answer = await call(callee.plugin_id, request, timeout=self.options.call)
@@ -176,6 +178,8 @@ class Streams:
             _log.warning("channel %s: %s", channel, for_log(error), extra={"plugin_id": callee.plugin_id})
             return refusal_of_error(error)
         refusal = refusal_of_status(answer.status)
+        if refusal == NOT_FOUND:
+            return replace(NOT_FOUND, reason=f"plugin {callee.plugin_id!r} has no channel {channel.path!r}")
         return refusal or (channel, Source(callee, channel.path, data), answer)
 
     def _callee(self, channel: Channel, user: User | None) -> Callee | Missing:

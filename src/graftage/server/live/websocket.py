@@ -52,6 +52,9 @@ class _Listener:
     def pass_on(self, text: str) -> None:
         self.outbox.put(self._before, text, self._behind)
 
+    def tell_failure(self, text: str) -> None:
+        """Centrifuge's protocol has no word for it."""
+
     def dismiss(self) -> None:
         self._connection.unsubscribe(self._channel)
         self.outbox.put(centrifuge.unsubscribed(self._channel))

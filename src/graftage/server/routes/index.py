@@ -55,7 +55,8 @@ def missing_page() -> Response:
 
 _API: Final = """<p>A host of Grafana backend plugins. Its API:</p>
 <table>
-<tr><td><code>POST /api/tsdb/query</code></td><td>query data sources</td></tr>
+<tr><td><code>POST /api/ds/query</code></td><td>query data sources, for data frames</td></tr>
+<tr><td><code>POST /api/tsdb/query</code></td><td>query data sources, for series and tables</td></tr>
 <tr><td><code>GET /api/datasources</code></td><td>the configured data sources</td></tr>
 <tr><td><code>GET /api/plugins</code></td><td>the installed plugins</td></tr>
 <tr><td><a href="/api/health"><code>GET /api/health</code></a></td><td>is the server well?</td></tr>

@@ -120,7 +120,9 @@ def _shown(report: HealthReport, callee: Callee, not_well: int) -> Response:
             body["details"] = _read_details(report.details_json)
         text = write_ordered(body | {"message": report.message, "status": status.name})
     except (ValueError, RecursionError) as error:
-        _log.warning("plugin %s: the details of its health are not shown: %s", callee.plugin_id, for_log(error))
+        _log.warning(
+            "plugin %s: the details of its health are not shown: %s", callee.plugin_id, for_log(error)
+        )
         return message_answer("Failed to unmarshal detailed response from backend plugin", 500)
     return json_answer(text, 200 if status is HealthStatus.OK else not_well)
 

@@ -31,7 +31,7 @@ from graftage.data.arrow.texts import bytes_of_texts, texts_at, texts_of_views
 from graftage.data.arrow.writer import write_arrow
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.errors import WireError
-from support.frames import text_array
+from support.frames import compressed, text_array
 
 SETTINGS = settings(max_examples=300, deadline=None, derandomize=True)
 
@@ -307,7 +307,9 @@ def test_more_than_a_mebibyte_of_metadata_is_refused_by_name(key: str) -> None:
         return file_of(TableNode({1: [TableNode(slots)]}))
 
     read_arrow(file(2**20))
-    with pytest.raises(WireError, match=f"its metadata `{key}` has 1,048,577 characters; expected at most 1,0"):
+    with pytest.raises(
+        WireError, match=f"its metadata `{key}` has 1,048,577 characters; expected at most 1,0"
+    ):
         read_arrow(file(2**20 + 1))
 
 
@@ -408,11 +410,3 @@ def test_without_its_package_a_compressed_file_is_refused_by_name(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(WireError, match=f"compressed with {codec.upper()}.*the package {package};"):
         read_arrow(file)
-
-
-def compressed(table: pa.Table, codec: str, *, batches: int = 1) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
-        for _ in range(batches):
-            writer.write_table(table)
-    return bytes(sink.getvalue())

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from graftage.backend.stream import StreamAnswer, StreamRequest
-from graftage.errors import GraftageError, PluginNotRunning
+from graftage.errors import CallFailed, GraftageError, NotImplementedByPlugin, PluginNotRunning
 from graftage.server.live import broadcast, sse
 from graftage.server.live.streams import Options, Streams
 from graftage.server.routes import live
@@ -81,11 +81,14 @@ async def test_who_goes_away_lets_the_stream_end() -> None:
         ("/api/live/sse/ds/u1", StreamAnswer(0), 400, "invalid channel ID"),
         ("/api/live/sse/ds/u1/a%20b", StreamAnswer(0), 400, "invalid channel ID"),
         ("/api/live/sse/2/ds/u1/a", StreamAnswer(0), 403, "permission denied"),
-        ("/api/live/sse/ds/other/a", StreamAnswer(0), 404, "Not Found"),
-        (PATH, StreamAnswer(1), 404, "Not Found"),
+        ("/api/live/sse/ds/other/a", StreamAnswer(0), 404, "there is no data source 'other'"),
+        ("/api/live/sse/plugin/other/a", StreamAnswer(0), 404, "there is no plugin 'other'"),
+        ("/api/live/sse/grafana/other/a", StreamAnswer(0), 404, "there is no grafana 'other'"),
+        (PATH, StreamAnswer(1), 404, "plugin 'probe' has no channel 'rates'"),
         (PATH, StreamAnswer(2), 403, "Forbidden"),
         (PATH, StreamAnswer(7), 500, "Internal Server Error"),
-        (PATH, PluginNotRunning("down"), 503, "internal server error"),
+        (PATH, PluginNotRunning("down"), 503, "down"),
+        (PATH, CallFailed("UNKNOWN", "the url is missing"), 503, "the url is missing"),
     ],
 )
 async def test_a_refusal_is_an_answer_with_its_status(
@@ -94,6 +97,25 @@ async def test_a_refusal_is_an_answer_with_its_status(
     async with live_server(StreamingPlugin(subscribing=subscribing)) as (http, _):
         answer = await http.get(path)
     assert (answer.status_code, answer.json()) == (status, {"message": message})
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (CallFailed("UNKNOWN", "int is no table"), "int is no table"),
+        (NotImplementedByPlugin("it has no streams", version=2), "it has no streams"),
+        (RuntimeError("a bug of ours"), "internal server error"),
+    ],
+)
+async def test_a_stream_that_fails_is_an_event(error: Exception, message: str) -> None:
+    async def stream(request: StreamRequest) -> Packets:
+        yield FULL
+        raise error
+
+    async with live_server(StreamingPlugin(stream)) as (http, _), http.stream("GET", PATH) as answer:
+        lines = answer.aiter_lines()
+        read = [await anext(lines) for _ in range(5)]
+    assert read[2:] == ["event: failure", f'data: {{"message": "{message}"}}', ""]
 
 
 async def test_head_tells_the_type_and_asks_nobody() -> None:
