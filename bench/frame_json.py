@@ -16,7 +16,7 @@ from graftage.backend.query import Result
 from graftage.data.arrow.writer import write_arrow
 from graftage.data.frame import Field, FieldType, Frame
 from graftage.data.frame_json import read_frame_json, write_frame_json
-from graftage.query.frames_json import encode_frames_answer, frames_result
+from graftage.query.frames_json import encode_frames_answer, frames_results
 
 ROWS = 1_000_000
 
@@ -47,7 +47,7 @@ def _answered(field: Field) -> Number:
     result = Result("A", arrow=(write_arrow(frame),))
 
     def answer() -> bytes:
-        return b"".join(encode_frames_answer([frames_result(result)]))
+        return b"".join(encode_frames_answer(frames_results([result])))
 
     return ratio("Arrow to the answer's JSON / orjson", answer, _bare(frame), 2.5)
 

@@ -200,7 +200,7 @@ async def test_who_is_not_there_or_has_no_backend_cannot_be_asked(plugins):
     async with host(plugins) as running:
         assert running.statuses() == ()
         for plugin_id, complaint in {
-            "nope": "no plugin has the id 'nope'; GET /api/plugins lists",
+            "nope": "no plugin has the id 'nope'; GET /api/plugins .*restart the server if it was added",
             "bad": r"no plugin has the id 'bad' \(.*plugin.json: backend: Expected bool, got str",
             "panel": "plugin 'panel' has no backend",
         }.items():

@@ -277,7 +277,8 @@ async def test_events_are_the_same_stream_for_curl(running: Running) -> None:
         ('data: {"schema":{"fields":[{"name":"time"}]}}', f"data: {data(1).decode()}"),
         (f"data: {full('time', 0).decode()}", f"data: {data(1).decode()}"),
     )
-    assert (missing.status_code, missing.json()) == (404, {"message": "Not Found"})
+    told = "plugin 'streaming-datasource' has no channel 'missing'"
+    assert (missing.status_code, missing.json()) == (404, {"message": told})
     assert len(running.notes(path)) == 1
 
 

@@ -62,8 +62,8 @@ _QUERIES = {
 class PluginClient:
     """Typed calls over one channel. Owns no process, retries nothing.
 
-    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks. why: as of
-    `Calls`.
+    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks. why: that
+    of `Calls`.
 
     All calls raise PluginUnavailable if the process is gone, PluginTimeout if it does not answer within
     `timeout` seconds, CallFailed if the call as a whole failed, WireError if the answer is none, and

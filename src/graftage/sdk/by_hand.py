@@ -31,7 +31,7 @@ def explanation(script: str, python: str, arguments: Sequence[str] = ()) -> str:
     words = (word.partition("=")[0] for word in arguments if word.startswith("-"))
     unknown = next((word for word in words if word.strip("-") not in known), "")
     return (
-        (f"No way to serve is asked for with {unknown}.\n" if unknown else "")
+        (f"{unknown} is no flag that `serve` knows.\n" if unknown else "")
         + f"{os.path.basename(script) or 'This program'} is a backend plugin of Grafana: a host starts it "
         "and talks to it over gRPC.\n"
         f"To ask it something without a host: graftage query --plugin {script or 'FILE'}\n"

@@ -226,7 +226,9 @@ def test_an_array_that_is_no_table_is_refused(data: object, complaint: str) -> N
 
 
 def test_a_lazy_frame_has_to_be_collected() -> None:
-    with pytest.raises(TypeError, match=r"LazyFrame is no table \(call its \.collect\(\) first\); expected a Frame"):
+    with pytest.raises(
+        TypeError, match=r"LazyFrame is no table \(call its \.collect\(\) first\); expected a Frame"
+    ):
         frame_from(pl.LazyFrame({"x": [1]}))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graftage.host.diagnosis import architecture, explain_refusal, explain_silence
+from graftage.host.diagnosis import architecture, explain_refusal, explain_silence, who_ran
 
 ELF_ARM = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00"
 
@@ -62,3 +62,18 @@ def test_any_other_refusal_is_told_in_the_systems_words(tmp_path: Path) -> None:
 
 def test_a_program_that_said_why_it_ended_needs_no_guesses(tmp_path: Path) -> None:
     assert "likely causes" not in explain_silence(tmp_path, said_why=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "interpreter", "told"),
+    [
+        ("", "/venv/bin/python", "/venv/bin/python ran "),
+        ("#!/usr/bin/env python3\n", "", "/usr/bin/env python3 ran "),
+        ("\x7fELF", "", "the program is "),
+    ],
+)
+def test_who_ran_a_script_is_told(tmp_path: Path, content: str, interpreter: str, told: str) -> None:
+    file = tmp_path / "plugin"
+    file.write_text(content)
+    assert who_ran(file, interpreter) == f"{told}{file}"
+    assert str(tmp_path / "gone") in who_ran(tmp_path / "gone", "")

@@ -34,7 +34,7 @@ def test_no_text_can_begin_a_line_or_steer_a_terminal():
 
 
 def test_a_plugins_stack_trace_follows_its_line_indented():
-    trace = "Traceback:\n  File \"p.py\"\n2026 fake\x1b[31m"
+    trace = 'Traceback:\n  File "p.py"\n2026 fake\x1b[31m'
     text = f"it failed: error=why stacktrace={json.dumps(trace)} refId=A"
     line = TextLines().format(
         record("%s", text, plugin_id="acme", plugin_fields={"error": "why", "stacktrace": trace})

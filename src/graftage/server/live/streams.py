@@ -170,7 +170,10 @@ class Streams:
             return channel
         callee = self._callee(channel, user)
         if isinstance(callee, Missing):
-            return replace(NOT_FOUND, reason=f"there is no {_KINDS.get(channel.scope, channel.scope)} {channel.namespace!r}")
+            return replace(
+                NOT_FOUND,
+                reason=f"there is no {_KINDS.get(channel.scope, channel.scope)} {channel.namespace!r}",
+            )
         request = StreamRequest(callee.context, channel.path, data)
         try:
             answer = await call(callee.plugin_id, request, timeout=self.options.call)
