@@ -36,8 +36,8 @@ _SETTLE_SECONDS = 0.25  # a broken connection is known a moment before the proce
 class Calls:
     """Makes calls over one channel. Owns no process, retries nothing.
 
-    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks. why: makes
-    the reason to tell out of gRPC's for a broken connection.
+    exit_: how the plugin's process ended, once it has. version: the application protocol it speaks.
+    why: makes the reason to tell out of gRPC's for a broken connection.
 
     All calls raise PluginUnavailable if the process is gone, PluginTimeout if it stays silent,
     NotImplementedByPlugin if it lacks the service or the method, CallFailed if it fails the call.

@@ -483,6 +483,21 @@ def _lists_core_plugins(situation: Situation) -> bool:
     )
 
 
+# What the recorded server knew without a plugin of ours, and what a call to a type that nobody knows says.
+_CORE_TYPES = frozenset({"graphite"})
+_NO_PLUGIN = "Unable to find datasource plugin"
+
+
+def _calls_core_source(situation: Situation) -> bool:
+    found = re.fullmatch("/api/datasources/([0-9]+)/(health|resources(/.*)?)", situation.route)
+    written = situation.last_write(int(found[1])) if found else None
+    return written is not None and (written_source(written) or {}).get("type") in _CORE_TYPES
+
+
+def _knows_no_such_plugin(situation: Situation, expected: Expectation) -> Expectation:
+    return dataclasses.replace(expected, status=500, body=the_message(_NO_PLUGIN), plugin_requests=())
+
+
 def _lists_installed(situation: Situation, expected: Expectation) -> Expectation:
     assert situation.case.response is not None
     installed = found_plugins(situation.setup).keys() | installed_ids(situation.setup)
@@ -637,6 +652,9 @@ RULES: Sequence[Rule] = (
     ),
     Rule("section 16 rows 31 and 32: a link hides no other plugin", _hides_plugins, _lists_all),
     Rule("section 9: no plugin comes with this server", _lists_core_plugins, _lists_installed),
+    Rule(
+        "section 9: no data source comes with this server either", _calls_core_source, _knows_no_such_plugin
+    ),
     Rule("section 16 row 31: of two plugins with one id the first by path wins", _wavers, _takes_the_first),
     Rule("section 13.2: the log says the same in our own words", _is_log, _in_our_words),
     Rule(

@@ -72,10 +72,10 @@ def _has_route_of_its_own(situation: Situation, seen: Observation) -> bool:
 
 def _lacks_core_source(situation: Situation, seen: Observation) -> bool:
     """Is the data source of a type that the recorded server knew without a plugin of ours?"""
-    found = re.fullmatch("/api/datasources/(?:proxy/)?([0-9]+)/.*", situation.route)
+    found = re.fullmatch("/api/datasources/proxy/([0-9]+)/.*", situation.route)
     written = situation.last_write(int(found[1])) if found else None
     kind = (written_source(written) or {}).get("type") if written else None
-    return kind in {"prometheus", "elasticsearch", "influxdb", "graphite"}
+    return kind in {"prometheus", "elasticsearch", "influxdb"}
 
 
 def _leaves_unsigned_out(situation: Situation, seen: Observation) -> bool:

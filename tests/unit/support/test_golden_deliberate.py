@@ -242,6 +242,13 @@ class Example:
 
 EXAMPLES = [
     Example(
+        "section 9: no data source",
+        exchange("GET", "/api/datasources/1/health", 404, '{"message":"Plugin not found"}'),
+        seen(500, '{"message":"Unable to find datasource plugin"}'),
+        [seen(500, '{"message":"Plugin not found"}'), seen(404, '{"message":"Plugin not found"}')],
+        before=(written(1, asked={"name": "n", "type": "graphite"}, type="graphite"),),
+    ),
+    Example(
         "section 16 row 1,",
         query(500, '{"message":"Unable"}', [{"refId": "A", "datasourceId": 0}]),
         seen(400, INVALID),
