@@ -27,10 +27,10 @@ class Settings(Generic[Model]):
     """The settings of one configured data source, or of an app in one organisation.
 
     json: the decoded `jsonData`, `{}` when nothing is set; of the author's own type where the body of the
-    class, or `__init__` for its argument, says `settings: Settings[Station]`. type: the plugin's id. secrets: the
-    decrypted ones; they show in no `repr`. uid: empty where the host knows no uids, and for apps, which have
-    neither id, name nor url. json_text: `jsonData` as it was sent. updated: when the settings were last
-    changed; None where the host does not say.
+    class, or `__init__` for its argument, says `settings: Settings[Station]`. type: the plugin's id.
+    secrets: the decrypted ones; they show in no `repr`. uid: empty where the host knows no uids, and for
+    apps, which have neither id, name nor url. json_text: `jsonData` as it was sent. updated: when the
+    settings were last changed; None where the host does not say.
     """
 
     id: int

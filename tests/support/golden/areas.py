@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.golden.cases import NotAScenario, Scenario, read_scenario
+from support.golden.frames import judge_frames
 from support.golden.judge import Verdict
 from support.golden.replay import Twins, replay
 from support.golden.run_folder import REPOSITORY
@@ -74,6 +76,11 @@ def replay_exchanges(files: Sequence[Path]) -> Iterable[Outcome]:
                 yield Outcome(judgement.case.label, judgement.verdict, judgement.details)
 
 
+def replay_frames(files: Sequence[Path]) -> Iterable[Outcome]:
+    """Recorded Arrow files, each read and written as JSON."""
+    return itertools.starmap(Outcome, judge_frames(files))
+
+
 def _not_built(feature: str) -> Callable[[Sequence[Path]], Iterable[Outcome]]:
     def replay_none(files: Sequence[Path]) -> Iterable[Outcome]:
         return (Outcome(file.name, Verdict.NOT_BUILT, (feature,)) for file in files if file.stem != "README")
@@ -85,7 +92,7 @@ def _not_built(feature: str) -> Callable[[Sequence[Path]], Iterable[Outcome]]:
 REPLAYS: dict[str, Callable[[Sequence[Path]], Iterable[Outcome]]] = {
     EXCHANGES: replay_exchanges,
     "alerting": _not_built("alert rules"),
-    "frames": _not_built("Arrow frames"),
+    "frames": replay_frames,
 }
 
 
