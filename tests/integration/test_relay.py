@@ -83,7 +83,7 @@ async def test_it_speaks_tls_on_both_sides(tmp_path: Path, options: dict[str, An
             assert pid_in(await relay.client.query(request(), timeout=SECONDS)) == plugin.pid
 
 
-async def test_it_connects_anew_when_the_plugin_was_started_again(tmp_path: Path) -> None:
+async def test_it_connects_anew_when_the_plugin_was_started_again(tmp_path: Path, short_path: Path) -> None:
     async with listening(tmp_path, at=usual_port()) as (first, address):
         path = install(tmp_path / "relay", address)
         async with relaying(path, reconnect_timeout=30.0) as relay:
@@ -92,8 +92,7 @@ async def test_it_connects_anew_when_the_plugin_was_started_again(tmp_path: Path
             await asyncio.to_thread(first.process.wait)
             with pytest.raises((CallFailed, PluginUnavailable)):
                 await relay.client.query(request(), timeout=SECONDS)
-            (tmp_path / "again").mkdir()
-            async with listening(tmp_path / "again", at=address) as (second, _):
+            async with listening(short_path, at=address) as (second, _):
                 answered: list[int] = []
                 while not answered:
                     try:

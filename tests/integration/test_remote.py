@@ -142,7 +142,7 @@ async def test_one_that_was_killed_is_missed_at_its_own_address(tmp_path: Path) 
             assert "private" not in str(missed.value), "our own sockets are nobody's concern"
 
 
-async def test_one_that_was_killed_is_found_again(tmp_path: Path, plugins: Path) -> None:
+async def test_one_that_was_killed_is_found_again(tmp_path: Path, short_path: Path, plugins: Path) -> None:
     async with (
         listening(tmp_path, at=usual_port()) as (first, address),
         hosting(plugins, elsewhere=remote(address)) as host,
@@ -151,8 +151,7 @@ async def test_one_that_was_killed_is_found_again(tmp_path: Path, plugins: Path)
         first.process.kill()
         await eventually_async(lambda: host.status(ID).reason, what="it is missed")
         assert "it was lost: the connection broke" in host.status(ID).reason
-        (tmp_path / "again").mkdir()
-        async with listening(tmp_path / "again", at=address) as (second, _):
+        async with listening(short_path, at=address) as (second, _):
             await reach(host, State.RUNNING, restarts=1)
             assert await asked(host) == second.pid
 
