@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
+import graftage
 from support import go
 
 BUILD_SECONDS = 300
+
+# As the package brings a plugin for pytest, pytest compiles its modules anew when they are imported. Python
+# 3.11.7 sometimes fails at that in the middle of a test, where many other objects are let go of: so all are
+# imported now.
+for _module in pkgutil.walk_packages(graftage.__path__, "graftage."):
+    if not _module.name.startswith(("graftage.__main__", "graftage.store.migrations")):
+        importlib.import_module(_module.name)
 
 
 @pytest.fixture(scope="session", autouse=True)
