@@ -49,7 +49,7 @@ async def test_under_our_host(
     plugin: Callable[[Path], Path],
     options: dict[str, Any],
 ) -> None:
-    # A plugin in Go may leave sockets of its broker behind; the host removes the folder that it made for them.
+    # A plugin in Go may leave sockets of its broker behind; the host removes the folder it made for them.
     async with start(plugin(tmp_path), socket_dir=short_path, **options) as running:
         link = running.link
         await running.client.ping()
